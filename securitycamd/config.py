@@ -1,0 +1,261 @@
+"""Settings: a TOML file, then ``SECURITYCAMD_*`` of the environment, validated as one; errors name key, value and reason.
+
+Environment names join section and key with two underscores: ``SECURITYCAMD_DATABASE__URL``. Lists and tables are given
+as JSON. Every key is described in ``config/securitycamd.toml``; a test holds that file complete and its values equal to
+the defaults here.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from securitycamd.domain.names import CAMERA_ID_PATTERN
+
+ENV_PREFIX: Final = "SECURITYCAMD_"
+# Names with our prefix that are not settings: where the settings file is, and where the demo keeps its downloads.
+ENV_OTHERS: Final = frozenset({"SECURITYCAMD_CONFIG", "SECURITYCAMD_CACHE"})
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; ``problems`` holds one line for each thing that is wrong."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def _time_zone(name: str) -> str:
+    try:
+        _zone(name)
+    except (OSError, ValueError) as error:
+        raise ValueError("is not a time zone such as Europe/Berlin") from error
+    return name
+
+
+def _zone(name: str) -> ZoneInfo:
+    if name:
+        return ZoneInfo(name)
+    link = Path("/etc/localtime")
+    _, found, key = str(link.resolve()).partition("zoneinfo/")
+    return ZoneInfo(key) if found else ZoneInfo("UTC")
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be an http:// or https:// address")
+    return value.rstrip("/")
+
+
+def _database_url(value: str) -> str:
+    if value and (urlsplit(value).scheme != "mysql" or not urlsplit(value).path.strip("/")):
+        raise ValueError("must look like mysql://user:password@host:3306/database")
+    return value
+
+
+CameraId = Annotated[str, Field(pattern=CAMERA_ID_PATTERN)]
+FrameRate = Annotated[float, Field(gt=0, le=240)]
+Seconds = Annotated[float, Field(gt=0, le=86400)]
+
+
+class Section(BaseModel):
+    """A table of the settings file; unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SiteSettings(Section):
+    """``[site]``"""
+
+    name: str = Field("Home", min_length=1, max_length=100)
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = ""
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The zone of the cameras and of "today"; the machine's own when none is named."""
+        return _zone(self.time_zone)
+
+
+class ServerSettings(Section):
+    """``[server]``"""
+
+    host: str = "0.0.0.0"  # noqa: S104 - cameras must reach it; trusted_networks decides who is answered
+    port: int = Field(8000, ge=0, le=65535)
+    cors_origins: tuple[Annotated[str, AfterValidator(_http_url)], ...] = ()
+    max_body_bytes: int = Field(4 * 1024 * 1024, ge=64 * 1024, le=64 * 1024 * 1024)
+    stop_seconds: Annotated[float, Field(gt=0, le=60)] = 3.0
+
+
+class AgentSettings(Section):
+    """``[agents]``"""
+
+    trusted_networks: tuple[IPv4Network | IPv6Network, ...] = (
+        IPv4Network("127.0.0.0/8"),
+        IPv4Network("10.0.0.0/8"),
+        IPv4Network("172.16.0.0/12"),
+        IPv4Network("192.168.0.0/16"),
+        IPv6Network("::1/128"),
+        IPv6Network("fc00::/7"),
+        IPv6Network("fe80::/10"),
+    )
+    offline_after_seconds: Seconds = 180.0
+
+
+class StorageSettings(Section):
+    """``[storage]``"""
+
+    root: Path = Path("var/footage")
+    file_threads: int = Field(4, ge=1, le=64)
+    file_timeout_seconds: Seconds = 10.0
+
+
+class DatabaseSettings(Section):
+    """``[database]``"""
+
+    url: Annotated[str, AfterValidator(_database_url)] = ""
+    pool_size: int = Field(10, ge=2, le=100)
+    wait_seconds: Seconds = 5.0
+    statement_seconds: Seconds = 15.0
+    buffer_pool_mb: int = Field(64, ge=5, le=65536)
+
+
+class LoggingSettings(Section):
+    """``[logging]``"""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    format: Literal["auto", "console", "json"] = "auto"
+    keep_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
+class ConverterSettings(Section):
+    """``[converter]``"""
+
+    enabled: bool = True
+    processes: int = Field(2, ge=1, le=32)
+    frame_rate: FrameRate = 15.0
+    frame_rates: dict[CameraId, FrameRate] = Field(default_factory=dict)
+    timeout_seconds: Seconds = 120.0
+    lease_seconds: Annotated[float, Field(ge=2, le=3600)] = 60.0
+    missing_after_seconds: Seconds = 600.0
+
+    def frame_rate_of(self, camera_id: str) -> float:
+        """Frames a second of a camera's clips: its own, or everyone's."""
+        return self.frame_rates.get(camera_id, self.frame_rate)
+
+
+class AnalyserSettings(Section):
+    """``[analyser]``"""
+
+    enabled: bool = True
+    url: Annotated[str, AfterValidator(_http_url)] = "http://127.0.0.1:11434"
+    vision_model: str = Field("moondream", min_length=1, max_length=200)
+    text_model: str = Field("deepseek-r1", min_length=1, max_length=200)
+    timeout_seconds: Seconds = 600.0
+    concurrency: int = Field(1, ge=1, le=16)
+    lease_seconds: Annotated[float, Field(ge=2, le=3600)] = 60.0
+
+
+class Settings(BaseSettings):
+    """All settings. Paths that are not absolute are relative to the folder the daemon starts in."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
+    )
+
+    state_directory: Path = Path("var/state")
+    site: SiteSettings = SiteSettings()
+    server: ServerSettings = ServerSettings()
+    agents: AgentSettings = AgentSettings()
+    storage: StorageSettings = StorageSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    logging: LoggingSettings = LoggingSettings()
+    converter: ConverterSettings = ConverterSettings()
+    analyser: AnalyserSettings = AnalyserSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is the library's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file, whose content arrives as keyword arguments."""
+        return env_settings, init_settings
+
+
+def load_settings(path: Path | None, *, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Read and validate the settings.
+
+    Args:
+        path: the TOML file; ``None`` for the defaults and the environment alone.
+        overrides: values of the command line, nested like the file; they win over it, not over the environment.
+
+    Raises:
+        SettingsError: with a line ``key = value: reason`` for everything that is wrong.
+    """
+    content: dict[str, Any] = {}
+    if path is not None:
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise SettingsError([f"{path}: cannot be read: {error.strerror}"]) from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError([f"{path}: is not valid TOML: {error}"]) from error
+    problems = _unknown_variables()
+    try:
+        settings = Settings(**_merged(content, overrides or {}))
+    except ValidationError as error:
+        problems += [_problem(item["loc"], item["input"], item["msg"]) for item in error.errors()]
+    except ValueError as error:  # a variable that should hold JSON and does not
+        problems.append(f"environment: {error}")
+    else:
+        if not problems:
+            return settings
+    raise SettingsError(problems)
+
+
+def _merged(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in top.items():
+        below = result.get(key)
+        both = isinstance(below, Mapping) and isinstance(value, Mapping)
+        result[key] = _merged(below, value) if both else value  # type: ignore[arg-type]  # both are Mappings
+    return result
+
+
+def _unknown_variables() -> list[str]:
+    known = {f"{ENV_PREFIX}{name}".upper() for name in Settings.model_fields}
+    return [
+        f"{name} = {value!r}: no such setting"
+        for name, value in sorted(os.environ.items())
+        if name.upper().startswith(ENV_PREFIX)
+        and name.upper() not in ENV_OTHERS
+        and name.upper().split("__")[0] not in known
+    ]
+
+
+def _problem(location: tuple[int | str, ...], value: object, message: str) -> str:
+    key = ".".join(str(part) for part in location)
+    reason = message.removeprefix("Value error, ").removeprefix("Input ")
+    if message.startswith("Extra inputs"):
+        reason = "no such setting"
+    # A password in an address must not travel into logs with the complaint about it.
+    shown = "(hidden)" if key.endswith(".url") else repr(value)
+    return f"{key} = {shown}: {reason[0].lower()}{reason[1:]}"
+
+
+def site_now(settings: Settings) -> datetime:
+    """The present in the site's zone."""
+    return datetime.now(UTC).astimezone(settings.site.zone)

@@ -1,0 +1,110 @@
+"""The tables, as statements see them. ``sql/`` builds them; a test holds both equal. Times are UTC without a zone."""
+
+from sqlalchemy import Column, ForeignKey, Index, Integer, MetaData, SmallInteger, String, Table, Text, UniqueConstraint
+from sqlalchemy.dialects.mysql import BIGINT, BOOLEAN, DATETIME, DOUBLE, INTEGER, SMALLINT
+
+metadata = MetaData()
+
+_ID = INTEGER(unsigned=True)
+_TIME = DATETIME(fsp=6)
+_WORD = String(16, collation="ascii_bin")
+_CAMERA_ID = String(50, collation="ascii_bin")
+
+cameras = Table(
+    "cameras",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("camera_id", _CAMERA_ID, nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("location", String(200), nullable=False),
+    Column("ip_address", String(45), nullable=False),
+    Column("last_seen", _TIME, nullable=False),
+    Column("created_at", _TIME, nullable=False),
+    Column("updated_at", _TIME, nullable=False),
+    UniqueConstraint("camera_id", name="uq_cameras_camera_id"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("camera_id", _CAMERA_ID, ForeignKey("cameras.camera_id", name="fk_events_camera_id"), nullable=False),
+    Column("timestamp", _TIME, nullable=False),
+    Column("motion_score", DOUBLE, nullable=False),
+    Column("confidence_score", DOUBLE),
+    Column("status", _WORD, nullable=False),
+    Column("image_a_path", String(500)),
+    Column("image_b_path", String(500)),
+    Column("thumbnail_path", String(500)),
+    Column("video_h264_path", String(500)),
+    Column("video_mp4_path", String(500)),
+    Column("video_duration", DOUBLE),
+    Column("image_a_transferred", BOOLEAN, nullable=False),
+    Column("image_b_transferred", BOOLEAN, nullable=False),
+    Column("thumbnail_transferred", BOOLEAN, nullable=False),
+    Column("video_transferred", BOOLEAN, nullable=False),
+    Column("mp4_conversion_status", _WORD, nullable=False),
+    Column("mp4_converted_at", _TIME),
+    Column("ai_processed", BOOLEAN, nullable=False),
+    Column("ai_processed_at", _TIME),
+    Column("ai_person_detected", BOOLEAN),
+    Column("ai_confidence", DOUBLE),
+    Column("ai_objects", Text),
+    Column("ai_description", Text),
+    Column("ai_phrase", String(200)),
+    Column("ai_error", String(500)),
+    Column("created_at", _TIME, nullable=False),
+    UniqueConstraint("camera_id", "timestamp", name="uq_events_camera_id_timestamp"),
+    Index("ix_events_timestamp", "timestamp"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("event_id", _ID, ForeignKey("events.id", name="fk_jobs_event_id", ondelete="CASCADE"), nullable=False),
+    Column("kind", _WORD, nullable=False),
+    Column("state", _WORD, nullable=False),
+    Column("priority", SmallInteger, nullable=False),
+    Column("attempts", SMALLINT(unsigned=True), nullable=False),
+    Column("run_after", _TIME, nullable=False),
+    Column("lease_owner", String(80, collation="ascii_bin")),
+    Column("lease_until", _TIME),
+    Column("last_error", String(500)),
+    Column("created_at", _TIME, nullable=False),
+    Column("updated_at", _TIME, nullable=False),
+    UniqueConstraint("event_id", "kind", name="uq_jobs_event_id_kind"),
+    Index("ix_jobs_claim", "kind", "state", "priority", "event_id", "run_after"),
+    Index("ix_jobs_lease", "state", "lease_until"),
+)
+
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("series", String(160, collation="utf8mb4_bin"), primary_key=True),
+    Column("span", String(4, collation="ascii_bin"), primary_key=True),
+    Column("start", DATETIME, primary_key=True),
+    Column("n", Integer, nullable=False),
+)
+
+logs = Table(
+    "logs",
+    metadata,
+    Column("timestamp", _TIME, primary_key=True),
+    Column("id", BIGINT(unsigned=True), primary_key=True, autoincrement=True),
+    Column("source", String(100, collation="utf8mb4_bin"), nullable=False),
+    Column("level", String(8, collation="ascii_bin"), nullable=False),
+    Column("message", Text, nullable=False),
+    Index("ix_logs_id", "id"),
+    Index("ix_logs_source_timestamp", "source", "timestamp"),
+    Index("ix_logs_level_timestamp", "level", "timestamp"),
+)
+
+migrations = Table(
+    "schema_migrations",
+    metadata,
+    Column("version", _ID, primary_key=True, autoincrement=False),
+    Column("name", String(100), nullable=False),
+    Column("checksum", String(64, collation="ascii_bin"), nullable=False),
+    Column("applied_at", _TIME, nullable=False),
+)

@@ -1,0 +1,1 @@
+"""What the product is about, without I/O or framework: words, states, time, rules, errors."""

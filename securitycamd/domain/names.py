@@ -1,0 +1,54 @@
+"""The words of the wire: enumerations and the shapes of identifiers."""
+
+from enum import StrEnum
+from typing import Final
+
+CAMERA_ID_PATTERN: Final = r"^[A-Za-z0-9_]{1,50}$"
+
+
+class EventStatus(StrEnum):
+    """How far the agent is with an event. ``interrupted``: it stopped recording to stream live."""
+
+    PROCESSING = "processing"
+    COMPLETE = "complete"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+
+
+class ConversionStatus(StrEnum):
+    """How far the clip is on its way from raw H.264 to an optimised MP4 (``mp4_conversion_status``)."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETE = "complete"
+    OPTIMIZED = "optimized"
+    FAILED = "failed"
+
+
+class FileType(StrEnum):
+    """The files of an event that an agent reports."""
+
+    IMAGE_A = "image_a"
+    IMAGE_B = "image_b"
+    THUMBNAIL = "thumbnail"
+    VIDEO = "video"
+
+
+class LogLevel(StrEnum):
+    """Levels of log lines, least to most severe."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
+class CameraStatus(StrEnum):
+    """Whether a camera was heard of lately."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"
+
+
+CENTRAL_SOURCE: Final = "central"
+"""The source under which the daemon's own log lines are kept."""
