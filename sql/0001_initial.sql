@@ -1,6 +1,7 @@
 -- All times are UTC. Identifiers that agents choose are compared byte by byte.
+-- Every statement may run again: a crash between two of them leaves the file unrecorded.
 
-CREATE TABLE cameras (
+CREATE TABLE IF NOT EXISTS cameras (
   id INT UNSIGNED NOT NULL AUTO_INCREMENT,
   camera_id VARCHAR(50) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   name VARCHAR(100) NOT NULL,
@@ -13,7 +14,7 @@ CREATE TABLE cameras (
   UNIQUE KEY uq_cameras_camera_id (camera_id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_ci;
 
-CREATE TABLE events (
+CREATE TABLE IF NOT EXISTS events (
   id INT UNSIGNED NOT NULL AUTO_INCREMENT,
   camera_id VARCHAR(50) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   timestamp DATETIME(6) NOT NULL,
@@ -49,7 +50,7 @@ CREATE TABLE events (
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_ci;
 
 -- The one queue of background work. "queued" newest event first; "running" under a lease.
-CREATE TABLE jobs (
+CREATE TABLE IF NOT EXISTS jobs (
   id INT UNSIGNED NOT NULL AUTO_INCREMENT,
   event_id INT UNSIGNED NOT NULL,
   kind VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -69,17 +70,17 @@ CREATE TABLE jobs (
   CONSTRAINT fk_jobs_event_id FOREIGN KEY (event_id) REFERENCES events (id) ON DELETE CASCADE
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_ci;
 
--- Counts are kept, not computed: rows of a series by UTC day and by UTC hour.
-CREATE TABLE tallies (
+-- Counts are kept, not computed: rows of a series in a month, day, hour or minute of UTC.
+CREATE TABLE IF NOT EXISTS tallies (
   series VARCHAR(160) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-  span VARCHAR(4) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  span VARCHAR(6) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   start DATETIME NOT NULL,
   n INT NOT NULL,
   PRIMARY KEY (series, span, start)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_ci;
 
 -- Clustered by time, as it is read; one partition a day, as it is dropped. The daemon makes the days' partitions.
-CREATE TABLE logs (
+CREATE TABLE IF NOT EXISTS logs (
   id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
   source VARCHAR(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
   timestamp DATETIME(6) NOT NULL,

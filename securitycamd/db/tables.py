@@ -1,6 +1,17 @@
 """The tables, as statements see them. ``sql/`` builds them; a test holds both equal. Times are UTC without a zone."""
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, MetaData, SmallInteger, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.dialects.mysql import BIGINT, BOOLEAN, DATETIME, DOUBLE, INTEGER, SMALLINT
 
 metadata = MetaData()
@@ -28,7 +39,9 @@ events = Table(
     "events",
     metadata,
     Column("id", _ID, primary_key=True),
-    Column("camera_id", _CAMERA_ID, ForeignKey("cameras.camera_id", name="fk_events_camera_id"), nullable=False),
+    Column(
+        "camera_id", _CAMERA_ID, ForeignKey("cameras.camera_id", name="fk_events_camera_id"), nullable=False
+    ),
     Column("timestamp", _TIME, nullable=False),
     Column("motion_score", DOUBLE, nullable=False),
     Column("confidence_score", DOUBLE),
@@ -62,7 +75,9 @@ jobs = Table(
     "jobs",
     metadata,
     Column("id", _ID, primary_key=True),
-    Column("event_id", _ID, ForeignKey("events.id", name="fk_jobs_event_id", ondelete="CASCADE"), nullable=False),
+    Column(
+        "event_id", _ID, ForeignKey("events.id", name="fk_jobs_event_id", ondelete="CASCADE"), nullable=False
+    ),
     Column("kind", _WORD, nullable=False),
     Column("state", _WORD, nullable=False),
     Column("priority", SmallInteger, nullable=False),
@@ -82,7 +97,7 @@ tallies = Table(
     "tallies",
     metadata,
     Column("series", String(160, collation="utf8mb4_bin"), primary_key=True),
-    Column("span", String(4, collation="ascii_bin"), primary_key=True),
+    Column("span", String(6, collation="ascii_bin"), primary_key=True),
     Column("start", DATETIME, primary_key=True),
     Column("n", Integer, nullable=False),
 )

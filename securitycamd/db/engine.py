@@ -1,0 +1,285 @@
+"""The one connection pool: bounded waits, short transactions, deadlocks retried, faults in the domain's words."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import aiomysql
+import structlog
+from pydantic_core import from_json
+from pymysql import err
+from pymysql.constants import CR, ER
+
+from securitycamd.db.statements import Command, Query, expanded
+from securitycamd.domain.errors import DatabaseUnavailableError
+
+log = structlog.get_logger(__name__)
+Result = TypeVar("Result")
+Row = list[Any]
+
+MAX_TRIES: Final = 6
+# Another transaction won: a deadlock, a lock wait, a Galera certification failure, a row someone else just inserted.
+RETRIED: Final = frozenset({ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT, ER.CHECKREAD, ER.DUP_ENTRY})
+# The server is away, going, coming, overloaded, read-only, out of disk, or gave up on a statement.
+_STATEMENT_TIMEOUT: Final = 1969
+_CONNECTION_KILLED: Final = 1927
+_WSREP_NOT_READY: Final = 1047
+AWAY: Final = frozenset({
+    CR.CR_CONNECTION_ERROR, CR.CR_CONN_HOST_ERROR, CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST,
+    CR.CR_SERVER_HANDSHAKE_ERR, ER.SERVER_SHUTDOWN, ER.CON_COUNT_ERROR, ER.DISK_FULL, ER.RECORD_FILE_FULL,
+    ER.OPTION_PREVENTS_STATEMENT, ER.QUERY_INTERRUPTED, ER.NORMAL_SHUTDOWN, ER.CANT_OPEN_FILE,
+    _STATEMENT_TIMEOUT, _CONNECTION_KILLED, _WSREP_NOT_READY,
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseAddress:
+    """Where the server listens; ``socket`` wins over host and port."""
+
+    user: str
+    password: str
+    name: str
+    host: str = "localhost"
+    port: int = 3306
+    socket: str | None = None
+
+    @classmethod
+    def from_url(cls, url: str) -> "DatabaseAddress":
+        """Read ``mysql://user:password@host:port/name`` (percent-encoded parts)."""
+        parts = urlsplit(url)
+        return cls(
+            user=unquote(parts.username or "root"),
+            password=unquote(parts.password or ""),
+            name=unquote(parts.path.strip("/")),
+            host=parts.hostname or "localhost",
+            port=parts.port or 3306,
+        )
+
+
+class Transaction:
+    """Statements on one connection. Outside :meth:`Database.transaction` each commits by itself."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: aiomysql.Connection) -> None:
+        self._connection = connection
+
+    async def rows(self, query: Query, **values: Any) -> list[Row]:
+        """The rows of a packed select, each a list of JSON values in the order of its columns."""
+        cursor = await self._connection.cursor()
+        await cursor.execute(*expanded(query.text, query.fixed | values))
+        return [from_json(row[0]) for row in cursor._rows]  # noqa: SLF001 - fetchall makes a future for what is here
+
+    async def row(self, query: Query, **values: Any) -> Row | None:
+        """The first row, if there is one."""
+        found = await self.rows(query, **values)
+        return found[0] if found else None
+
+    async def execute(self, command: Command, **values: Any) -> int:
+        """Run a statement; the number of rows it matched."""
+        cursor = await self._connection.cursor()
+        return int(await cursor.execute(command.text, command.fixed | values))
+
+    async def insert_many(self, text: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert all ``rows`` with as few statements as fit; ``text`` is a one-row insert."""
+        if rows:
+            cursor = await self._connection.cursor()
+            await cursor.executemany(text, rows)
+
+    async def script(self, text: str) -> list[tuple[Any, ...]]:
+        """Run one statement given as text without parameters; its raw rows. For migrations and the server's own words."""
+        cursor = await self._connection.cursor()
+        await cursor.execute(text)
+        return list(await cursor.fetchall())
+
+
+class Database:
+    """The pool. Every method raises :class:`DatabaseUnavailableError` when the server is away or too busy."""
+
+    def __init__(
+        self, address: DatabaseAddress, *, pool_size: int, wait_seconds: float, statement_seconds: float
+    ) -> None:
+        self._address = address
+        self._pool_size = pool_size
+        self._wait_seconds = wait_seconds
+        self._statement_seconds = statement_seconds
+        self._pool: aiomysql.Pool | None = None
+        self._closing = False
+        self.connected = False
+        """Whether the last contact succeeded; what health says without asking the server again."""
+
+    async def open(self) -> None:
+        """Make the pool; connections come as they are needed."""
+        address = self._address
+        self._pool = await aiomysql.create_pool(
+            minsize=0,
+            maxsize=self._pool_size,
+            pool_recycle=3600,
+            host=address.host,
+            port=address.port,
+            unix_socket=address.socket,
+            user=address.user,
+            password=address.password,
+            db=address.name,
+            charset="utf8mb4",
+            autocommit=True,
+            connect_timeout=self._wait_seconds,
+            program_name="securitycamd",
+            init_command=(
+                "SET time_zone = '+00:00', tx_isolation = 'READ-COMMITTED',"
+                f" max_statement_time = {self._statement_seconds}, innodb_lock_wait_timeout = 5,"
+                " sql_notes = 0,"  # notes such as "exists already" would each cost a round trip and a warning
+                " sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
+            ),
+        )
+
+    async def close(self, timeout_seconds: float = 3.0) -> None:
+        """Wait for what is under way, then end every connection."""
+        self._closing = True
+        if self._pool is None:
+            return
+        pool, self._pool = self._pool, None
+        pool.close()
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await pool.wait_closed()
+        except TimeoutError:
+            log.warning("database connections did not end in time and were cut")
+            pool.terminate()
+
+    def drop_idle(self) -> None:
+        """Forget idle connections, for a server that was restarted."""
+        if self._pool is not None:
+            for connection in self._pool._free:  # noqa: SLF001 - clear() of the pool is a coroutine that waits
+                connection.close()
+            self._pool._free.clear()  # noqa: SLF001
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Transaction]:
+        """A connection in which each statement commits by itself."""
+        connection = await self._acquire()
+        try:
+            yield Transaction(connection)
+        except BaseException as error:
+            self._failed(connection, error)
+            raise
+        finally:
+            self._release(connection)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """A transaction: committed at the end, rolled back on an error. READ COMMITTED."""
+        connection = await self._acquire()
+        try:
+            await connection.begin()
+            yield Transaction(connection)
+            await connection.commit()
+        except BaseException as error:
+            if isinstance(error, err.MySQLError | OSError) or not isinstance(error, Exception):
+                # Closing rolls back on the server; a rollback could hang on a connection that is already lost.
+                connection.close()
+            else:
+                await self._roll_back(connection)
+            self._failed(connection, error)
+            raise
+        finally:
+            self._release(connection)
+
+    async def transact(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
+        """Run ``work`` in a transaction, and again when another transaction got in the way.
+
+        ``work`` must have no effect outside the transaction.
+        """
+        for turn in range(1, MAX_TRIES + 1):
+            try:
+                async with self.transaction() as transaction:
+                    return await work(transaction)
+            except err.MySQLError as error:
+                if _code(error) not in RETRIED or turn == MAX_TRIES:
+                    raise
+                log.debug("transaction runs again", code=_code(error), turn=turn)
+            await asyncio.sleep(random.uniform(0, 0.01 * 2**turn))  # noqa: S311 - spreads load, guards nothing
+        raise AssertionError("unreachable")
+
+    async def rows(self, query: Query, **values: Any) -> list[Row]:
+        """The rows of one packed select."""
+        async with self.session() as session:
+            return await session.rows(query, **values)
+
+    async def row(self, query: Query, **values: Any) -> Row | None:
+        """The first row of one packed select, if there is one."""
+        async with self.session() as session:
+            return await session.row(query, **values)
+
+    async def execute(self, command: Command, **values: Any) -> int:
+        """Run one statement, committed; the number of rows it matched."""
+        async with self.session() as session:
+            return await session.execute(command, **values)
+
+    async def ping(self) -> bool:
+        """Ask the server whether it is there; also what :attr:`connected` says from now on."""
+        try:
+            async with self.session() as session:
+                await session.script("SELECT 1")
+        except DatabaseUnavailableError:
+            return False
+        return True
+
+    async def _acquire(self) -> aiomysql.Connection:
+        if self._pool is None:
+            raise DatabaseUnavailableError
+        try:
+            async with asyncio.timeout(self._wait_seconds):
+                connection = await self._pool.acquire()
+        except (TimeoutError, OSError, err.MySQLError) as error:
+            if isinstance(error, TimeoutError):
+                log.warning("no database connection became free", wait_seconds=self._wait_seconds)
+            else:
+                self._lost(error)
+            raise DatabaseUnavailableError from error
+        except RuntimeError as error:  # the pool was closed under us
+            raise DatabaseUnavailableError from error
+        self.connected = True
+        return connection
+
+    async def _roll_back(self, connection: aiomysql.Connection) -> None:
+        try:
+            async with asyncio.timeout(self._wait_seconds):
+                await connection.rollback()
+        except (TimeoutError, OSError, err.MySQLError):
+            connection.close()
+
+    def _release(self, connection: aiomysql.Connection) -> None:
+        if self._pool is not None:
+            self._pool.release(connection)
+        else:
+            connection.close()
+
+    def _failed(self, connection: aiomysql.Connection, error: BaseException) -> None:
+        """Turn what the driver says of a server that is away into the domain's word for it."""
+        if isinstance(error, err.MySQLError):
+            if _code(error) in AWAY or (connection.closed and isinstance(error, err.InterfaceError)):
+                connection.close()
+                if _code(error) != _STATEMENT_TIMEOUT:
+                    self._lost(error)
+                raise DatabaseUnavailableError from error
+        elif not isinstance(error, Exception) or isinstance(error, (OSError, asyncio.IncompleteReadError)):
+            connection.close()
+            if isinstance(error, Exception):
+                self._lost(error)
+                raise DatabaseUnavailableError from error
+
+    def _lost(self, error: Exception) -> None:
+        if self.connected and not self._closing:
+            log.error(
+                "the database is away", code=_code(error) if isinstance(error, err.MySQLError) else None
+            )
+        self.connected = False
+
+
+def _code(error: err.MySQLError) -> int | None:
+    return error.args[0] if error.args and isinstance(error.args[0], int) else None

@@ -1,0 +1,277 @@
+"""Rows of events: added in batches, changed under their lock, listed newest first at any depth."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, func, select, tuple_
+
+from securitycamd.db import tallies
+from securitycamd.db.engine import Database, Row, Transaction
+from securitycamd.db.statements import Command, Query, insert_text, listed, one_of
+from securitycamd.db.tables import events
+from securitycamd.db.values import maybe_time_in, time_in, time_out
+from securitycamd.domain.models import Event, EventFilter, NewEvent
+from securitycamd.domain.names import ConversionStatus, EventStatus
+from securitycamd.domain.times import EARLIEST, LATEST
+
+_E = events.c
+ALL_CAMERAS: Final = "events"
+SEEK_FROM: Final = 500
+"""From this offset on, kept counts find the place; before it, skipping rows of the index is as quick."""
+
+_INSERT: Final = insert_text(
+    "events",
+    (
+        "camera_id",
+        "timestamp",
+        "motion_score",
+        "confidence_score",
+        "status",
+        "mp4_conversion_status",
+        "created_at",
+    ),
+)
+_BY_IDS: Final = Query(select(*_E).where(one_of(_E.id, "ids")))
+_LOCK_IDS: Final = Query(select(*_E).where(one_of(_E.id, "ids")).order_by(_E.id).with_for_update())
+_BY_KEYS: Final = Query(
+    select(*_E).where(tuple_(_E.camera_id, _E.timestamp).op("IN", is_comparison=True)(listed("keys")))
+)
+
+
+def series(camera_id: str | None) -> str:
+    """The name under which a camera's events (``None``: all events) are counted."""
+    return ALL_CAMERAS if camera_id is None else f"{ALL_CAMERAS}|{camera_id}"
+
+
+def _event(row: Row) -> Event:
+    # By position, in the order of the columns: this runs for every event of every page.
+    return Event(
+        row[0],
+        row[1],
+        time_in(row[2]),
+        row[3],
+        row[4],
+        EventStatus(row[5]),
+        row[6],
+        row[7],
+        row[8],
+        row[9],
+        row[10],
+        row[11],
+        bool(row[12]),
+        bool(row[13]),
+        bool(row[14]),
+        bool(row[15]),
+        ConversionStatus(row[16]),
+        maybe_time_in(row[17]),
+        bool(row[18]),
+        maybe_time_in(row[19]),
+        None if row[20] is None else bool(row[20]),
+        row[21],
+        row[22],
+        row[23],
+        row[24],
+        row[25],
+        time_in(row[26]),
+    )
+
+
+async def by_ids(session: Database | Transaction, ids: Sequence[int]) -> dict[int, Event]:
+    """The events with these ids that exist."""
+    return {row[0]: _event(row) for row in await session.rows(_BY_IDS, ids=ids)} if ids else {}
+
+
+async def lock(transaction: Transaction, ids: Sequence[int]) -> dict[int, Event]:
+    """The same, locked until the transaction ends; in the order of ids, so that two batches cannot deadlock."""
+    return {row[0]: _event(row) for row in await transaction.rows(_LOCK_IDS, ids=sorted(ids))} if ids else {}
+
+
+async def by_keys(session: Transaction, keys: set[tuple[str, datetime]]) -> dict[tuple[str, datetime], Event]:
+    """Events by camera and time."""
+    if not keys:
+        return {}
+    wanted = [(camera_id, time_out(moment)) for camera_id, moment in sorted(keys)]
+    found = [_event(row) for row in await session.rows(_BY_KEYS, keys=wanted)]
+    return {(event.camera_id, event.timestamp): event for event in found}
+
+
+async def add(transaction: Transaction, new: Sequence[NewEvent], created_at: datetime) -> None:
+    """Insert events that are not there yet, and count them.
+
+    One plain insert: ids of one batch, and of one batch after another, are consecutive.
+    """
+    await transaction.insert_many(
+        _INSERT,
+        [
+            {
+                "camera_id": event.camera_id,
+                "timestamp": time_out(event.timestamp),
+                "motion_score": event.motion_score,
+                "confidence_score": event.confidence_score,
+                "status": EventStatus.PROCESSING,
+                "mp4_conversion_status": ConversionStatus.PENDING,
+                "created_at": time_out(created_at),
+            }
+            for event in new
+        ],
+    )
+    await tallies.add(
+        transaction,
+        tallies.EVENT_LADDER,
+        [(name, event.timestamp, 1) for event in new for name in (series(None), series(event.camera_id))],
+    )
+
+
+_UPDATES: dict[tuple[str, ...], Command] = {}
+
+
+async def update(session: Database | Transaction, event_id: int, values: Mapping[str, Any]) -> int:
+    """Change columns of one event; the number of rows matched. Times must be aware."""
+    names = tuple(sorted(values))
+    if not names:
+        return 1
+    command = _UPDATES.get(names)
+    if command is None:
+        changes: dict[str, BindParameter[Any]] = {name: bindparam(name) for name in names}
+        command = _UPDATES[names] = Command(events.update().where(_E.id == bindparam("key")).values(changes))
+    written = {
+        name: time_out(value) if isinstance(value, datetime) else value for name, value in values.items()
+    }
+    return await session.execute(command, key=event_id, **written)
+
+
+# --- lists -----------------------------------------------------------------------------------------------------------
+
+
+def _cameras_are(shape: str) -> list[ColumnElement[bool]]:
+    match shape:
+        case "all":
+            return []
+        case "one":
+            return [_E.camera_id == bindparam("camera")]
+        case _:
+            return [one_of(_E.camera_id, "cameras")]
+
+
+def _in_span() -> list[ColumnElement[bool]]:
+    return [_E.timestamp >= bindparam("start"), _E.timestamp < bindparam("end")]
+
+
+def _list(shape: str) -> Query:
+    # The rows to skip are skipped in the index alone; only the page itself is read whole.
+    ids = (
+        select(_E.id)
+        .where(*_cameras_are(shape), *_in_span())
+        .order_by(_E.timestamp.desc(), _E.id.desc())
+        .limit(bindparam("limit"))
+        .offset(bindparam("offset"))
+        .subquery("page")
+    )
+    whole: Select[Any] = select(*_E).join_from(ids, events, ids.c.id == _E.id)
+    return Query(whole.order_by(_E.timestamp.desc(), _E.id.desc()))
+
+
+_SHAPES: Final = ("all", "one", "many")
+_LISTS: Final = {shape: _list(shape) for shape in _SHAPES}
+_COUNTS: Final = {
+    shape: Query(select(func.count()).select_from(events).where(*_cameras_are(shape), *_in_span()))
+    for shape in _SHAPES
+}
+
+
+def _shape(cameras: frozenset[str] | None) -> tuple[str, dict[str, Any]]:
+    if cameras is None:
+        return "all", {}
+    if len(cameras) == 1:
+        return "one", {"camera": next(iter(cameras))}
+    return "many", {"cameras": sorted(cameras)}
+
+
+def _all_series(cameras: frozenset[str] | None) -> list[str]:
+    return [series(None)] if cameras is None else [series(camera_id) for camera_id in sorted(cameras)]
+
+
+async def count(session: Database | Transaction, wanted: EventFilter) -> int:
+    """How many events match, exactly."""
+    if wanted.cameras == frozenset() or wanted.span.is_empty:
+        return 0
+    total = await _count_since(session, wanted, wanted.span.start)
+    if wanted.span.end is not None:
+        total -= await _count_since(session, wanted, wanted.span.end)
+    return total
+
+
+async def _count_since(session: Database | Transaction, wanted: EventFilter, moment: datetime | None) -> int:
+    rows, edge = await tallies.since(session, tallies.EVENT_LADDER, _all_series(wanted.cameras), moment)
+    if moment is not None and edge > moment:
+        shape, values = _shape(wanted.cameras)
+        row = await session.row(_COUNTS[shape], **values, start=time_out(moment), end=time_out(edge))
+        rows += int(row[0]) if row else 0
+    return rows
+
+
+async def newest(
+    session: Database | Transaction, wanted: EventFilter, *, limit: int, offset: int
+) -> list[Event]:
+    """A page of the events that match, newest first."""
+    if wanted.cameras == frozenset() or wanted.span.is_empty:
+        return []
+    end = wanted.span.end or LATEST
+    if offset >= SEEK_FROM:
+        newer = 0 if wanted.span.end is None else await _count_since(session, wanted, wanted.span.end)
+        found = await tallies.place(
+            session, tallies.EVENT_LADDER, _all_series(wanted.cameras), newer + offset
+        )
+        if found is None:
+            return []
+        end, offset = found
+    shape, values = _shape(wanted.cameras)
+    rows = await session.rows(
+        _LISTS[shape],
+        **values,
+        start=time_out(wanted.span.start or EARLIEST),
+        end=time_out(end),
+        limit=limit,
+        offset=offset,
+    )
+    return [_event(row) for row in rows]
+
+
+_LATEST_OF: Final = Query(
+    select(_E.timestamp).where(_E.camera_id == bindparam("camera")).order_by(_E.timestamp.desc()).limit(1)
+)
+_PATHS: Final = Query(
+    select(
+        _E.id,
+        _E.image_a_path,
+        _E.image_b_path,
+        _E.thumbnail_path,
+        _E.video_h264_path,
+        _E.video_mp4_path,
+        _E.timestamp,
+    )
+    .where(
+        _E.camera_id == bindparam("camera"),
+        _E.timestamp >= bindparam("start"),
+        _E.timestamp < bindparam("end"),
+    )
+    .order_by(_E.timestamp.desc())
+    .limit(bindparam("limit"))
+)
+
+
+async def latest_time(session: Database | Transaction, camera_id: str) -> datetime | None:
+    """When the camera's newest event was."""
+    row = await session.row(_LATEST_OF, camera=camera_id)
+    return None if row is None else time_in(row[0])
+
+
+async def paths(
+    session: Database | Transaction, camera_id: str, start: datetime, end: datetime, *, limit: int
+) -> tuple[list[str], datetime | None]:
+    """Files of a camera's events, newest first, of at most ``limit`` events; and where to go on (``None``: all read)."""
+    rows = await session.rows(_PATHS, camera=camera_id, start=time_out(start), end=time_out(end), limit=limit)
+    files = [path for row in rows for path in row[1:6] if path]
+    more = time_in(rows[-1][6]) if len(rows) == limit else None
+    return files, more

@@ -1,0 +1,181 @@
+"""Rows of logs: added in batches, one partition a day, listed newest first."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, bindparam, func, select, tuple_
+
+from securitycamd.db import tallies
+from securitycamd.db.engine import Database, Row, Transaction
+from securitycamd.db.statements import Query, insert_text
+from securitycamd.db.tables import logs
+from securitycamd.db.values import time_in, time_out
+from securitycamd.domain.models import LogFilter, LogLine, NewLogLine
+from securitycamd.domain.names import LogLevel
+from securitycamd.domain.times import EARLIEST, LATEST
+
+_L = logs.c
+_INSERT: Final = insert_text("logs", ("source", "timestamp", "level", "message"))
+SEEK_FROM: Final = 500
+DAYS_AHEAD: Final = 7
+"""Partitions are made for so many days to come, so that a daemon that is down for a week finds its own."""
+
+
+def series(source: str | None, level: LogLevel | None) -> str:
+    """The name under which a source's lines of a level (``None``: all) are counted."""
+    return f"logs|{source or ''}|{level or ''}"
+
+
+def _line(row: Row) -> LogLine:
+    return LogLine(row[0], row[1], time_in(row[2]), LogLevel(row[3]), row[4])
+
+
+async def add(transaction: Transaction, lines: Sequence[NewLogLine]) -> None:
+    """Insert lines, and count them."""
+    await transaction.insert_many(
+        _INSERT,
+        [
+            {
+                "source": line.source,
+                "timestamp": time_out(line.timestamp),
+                "level": line.level,
+                "message": line.message,
+            }
+            for line in lines
+        ],
+    )
+    # By minute first: a batch is hundreds of lines of a few sources within seconds.
+    minutes = Counter((line.source, line.level, tallies.floor(line.timestamp, "minute")) for line in lines)
+    await tallies.add(
+        transaction,
+        tallies.LOG_LADDER,
+        [
+            (name, minute, rows)
+            for (source, level, minute), rows in minutes.items()
+            for name in (series(None, None), series(source, None), series(None, level), series(source, level))
+        ],
+    )
+
+
+def _where(*, by_source: bool, by_level: bool) -> list[ColumnElement[bool]]:
+    clauses = [_L.timestamp >= bindparam("start"), _L.timestamp < bindparam("end")]
+    if by_source:
+        clauses.append(_L.source == bindparam("source"))
+    if by_level:
+        clauses.append(_L.level == bindparam("level"))
+    return clauses
+
+
+def _list(*, by_source: bool, by_level: bool) -> Query:
+    keys = (
+        select(_L.timestamp, _L.id)
+        .where(*_where(by_source=by_source, by_level=by_level))
+        .order_by(_L.timestamp.desc(), _L.id.desc())
+        .limit(bindparam("limit"))
+        .offset(bindparam("offset"))
+        .subquery("page")
+    )
+    return Query(
+        select(_L.id, _L.source, _L.timestamp, _L.level, _L.message)
+        .join_from(keys, logs, tuple_(keys.c.timestamp, keys.c.id) == tuple_(_L.timestamp, _L.id))
+        .order_by(_L.timestamp.desc(), _L.id.desc())
+    )
+
+
+_SHAPES: Final = [(by_source, by_level) for by_source in (False, True) for by_level in (False, True)]
+_LISTS: Final = {(s, v): _list(by_source=s, by_level=v) for s, v in _SHAPES}
+_COUNTS: Final = {
+    (s, v): Query(select(func.count()).select_from(logs).where(*_where(by_source=s, by_level=v)))
+    for s, v in _SHAPES
+}
+
+
+def _shape(wanted: LogFilter) -> tuple[tuple[bool, bool], dict[str, Any]]:
+    values: dict[str, Any] = {}
+    if wanted.source is not None:
+        values["source"] = wanted.source
+    if wanted.level is not None:
+        values["level"] = wanted.level
+    return ("source" in values, "level" in values), values
+
+
+async def count(session: Database | Transaction, wanted: LogFilter) -> int:
+    """How many lines match, exactly."""
+    if wanted.span.is_empty:
+        return 0
+    total = await _count_since(session, wanted, wanted.span.start)
+    if wanted.span.end is not None:
+        total -= await _count_since(session, wanted, wanted.span.end)
+    return total
+
+
+async def _count_since(session: Database | Transaction, wanted: LogFilter, moment: datetime | None) -> int:
+    names = [series(wanted.source, wanted.level)]
+    rows, edge = await tallies.since(session, tallies.LOG_LADDER, names, moment)
+    if moment is not None and edge > moment:
+        shape, values = _shape(wanted)
+        row = await session.row(_COUNTS[shape], **values, start=time_out(moment), end=time_out(edge))
+        rows += int(row[0]) if row else 0
+    return rows
+
+
+async def newest(
+    session: Database | Transaction, wanted: LogFilter, *, limit: int, offset: int
+) -> list[LogLine]:
+    """A page of the lines that match, newest first."""
+    if wanted.span.is_empty:
+        return []
+    end = wanted.span.end or LATEST
+    if offset >= SEEK_FROM:
+        newer = 0 if wanted.span.end is None else await _count_since(session, wanted, wanted.span.end)
+        names = [series(wanted.source, wanted.level)]
+        found = await tallies.place(session, tallies.LOG_LADDER, names, newer + offset)
+        if found is None:
+            return []
+        end, offset = found
+    shape, values = _shape(wanted)
+    rows = await session.rows(
+        _LISTS[shape],
+        **values,
+        start=time_out(wanted.span.start or EARLIEST),
+        end=time_out(end),
+        limit=limit,
+        offset=offset,
+    )
+    return [_line(row) for row in rows]
+
+
+# --- partitions ------------------------------------------------------------------------------------------------------
+
+_PARTITIONS: Final = (
+    "SELECT partition_name FROM information_schema.partitions"
+    " WHERE table_schema = DATABASE() AND table_name = 'logs' ORDER BY partition_ordinal_position"
+)
+
+
+def partition_name(day: date) -> str:
+    """The partition that holds a UTC day's lines."""
+    return f"p_{day:%Y%m%d}"
+
+
+async def make_partitions(session: Transaction, today: date) -> int:
+    """Have a partition for today and each of the coming days; the number made.
+
+    Days far in the past share ``p_past``, days far ahead ``p_future``; neither ever stops a line from being kept.
+    """
+    there = {name for (name,) in await session.script(_PARTITIONS)}
+    days = [today + timedelta(days=ahead) for ahead in range(DAYS_AHEAD + 1)]
+    newest_there = max((name for name in there if name[2:].isdigit()), default="")
+    missing = [day for day in days if partition_name(day) > newest_there]
+    if not missing:
+        return 0
+    parts = [
+        f"PARTITION {partition_name(day)} VALUES LESS THAN"
+        f" ('{datetime.combine(day, time.min, UTC) + timedelta(days=1):%Y-%m-%d}')"
+        for day in missing
+    ]
+    parts.append("PARTITION p_future VALUES LESS THAN (MAXVALUE)")
+    await session.script(f"ALTER TABLE logs REORGANIZE PARTITION p_future INTO ({', '.join(parts)})")
+    return len(missing)
