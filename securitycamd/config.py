@@ -8,7 +8,6 @@ the defaults here.
 import os
 import tomllib
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -256,6 +255,59 @@ def _problem(location: tuple[int | str, ...], value: object, message: str) -> st
     return f"{key} = {shown}: {reason[0].lower()}{reason[1:]}"
 
 
-def site_now(settings: Settings) -> datetime:
-    """The present in the site's zone."""
-    return datetime.now(UTC).astimezone(settings.site.zone)
+# What SIGHUP applies to a running daemon; everything else needs a restart.
+LIVE_KEYS: Final = frozenset({
+    "agents.trusted_networks",
+    "agents.offline_after_seconds",
+    "analyser.concurrency",
+    "analyser.lease_seconds",
+    "analyser.text_model",
+    "analyser.timeout_seconds",
+    "analyser.url",
+    "analyser.vision_model",
+    "converter.frame_rate",
+    "converter.frame_rates",
+    "converter.lease_seconds",
+    "converter.missing_after_seconds",
+    "converter.processes",
+    "converter.timeout_seconds",
+    "logging.level",
+    "server.cors_origins",
+    "site.name",
+})  # fmt: skip
+
+
+def changed_keys(old: Settings, new: Settings) -> list[str]:
+    """The dotted names of the settings that differ."""
+    before, after = _flat(old.model_dump()), _flat(new.model_dump())
+    return sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for section, content in values.items():
+        if isinstance(content, Mapping):
+            flat |= {f"{section}.{key}": value for key, value in content.items()}
+        else:
+            flat[section] = content
+    return flat
+
+
+def live_settings(old: Settings, new: Settings) -> Settings:
+    """``old`` with what :data:`LIVE_KEYS` names taken from ``new``."""
+    sections: dict[str, Any] = {}
+    for name, section in old:
+        if isinstance(section, Section):
+            fresh = getattr(new, name)
+            live = {
+                key: getattr(fresh, key) for key in type(section).model_fields if f"{name}.{key}" in LIVE_KEYS
+            }
+            sections[name] = section.model_copy(update=live)
+    return old.model_copy(update=sections)
+
+
+class SettingsHolder:
+    """The settings in force; what may change live is read from here at each use."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.current = settings

@@ -47,7 +47,7 @@ BACKOFF_LIMIT_SECONDS: Final = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job under our lease. ``owner`` and ``attempt`` together prove that it is still ours."""
+    """A job under our lease. ``owner`` is unique to the claim, so it alone proves that the job is still ours."""
 
     id: int
     event_id: int
@@ -66,7 +66,7 @@ def backoff_seconds(attempt: int, *, jitter: float | None = None) -> float:
     """
     if attempt < 1:
         raise ValueError("attempts count from 1")
-    full = min(BACKOFF_LIMIT_SECONDS, BACKOFF_FIRST_SECONDS * 2 ** min(attempt - 1, 32))
+    full = min(BACKOFF_LIMIT_SECONDS, BACKOFF_FIRST_SECONDS * 2.0 ** min(attempt - 1, 32))
     share = random.random() if jitter is None else jitter  # noqa: S311 - spreads load, guards nothing
     return full * (0.5 + share / 2)
 

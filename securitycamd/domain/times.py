@@ -96,3 +96,8 @@ def named_day(name: str, zone: ZoneInfo, now: datetime | None = None) -> Span:
         if not EARLIEST.year < day.year < LATEST.year:
             raise InvalidError("date", "the year cannot be stored")
     return Span(*day_bounds(day, zone))
+
+
+def next_microsecond(moment: datetime) -> datetime:
+    """The next moment that can be told from ``moment``, as UTC."""
+    return moment.astimezone(UTC) + timedelta(microseconds=1)

@@ -1,0 +1,190 @@
+"""The job queue as its users see it: claim, hold the lease while working, finish."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import structlog
+
+from securitycamd.db import events as event_rows
+from securitycamd.db import jobs as rows
+from securitycamd.db.engine import Database, Transaction
+from securitycamd.db.values import time_in
+from securitycamd.domain.errors import DatabaseUnavailableError
+from securitycamd.domain.jobs import Job, JobKind, JobOutcome, JobState, backoff_seconds, next_state
+from securitycamd.domain.names import ConversionStatus
+
+log = structlog.get_logger(__name__)
+
+RENEWALS_A_LEASE: Final = 3
+
+
+class LeaseLostError(Exception):
+    """Another claimer has taken the job over; what was being done is void."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    """How many jobs of a kind are in a state, and since when the oldest waits."""
+
+    kind: JobKind
+    state: JobState
+    jobs: int
+    oldest: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobReport:
+    """One job of an event, for people."""
+
+    kind: JobKind
+    state: JobState
+    attempts: int
+    last_error: str | None
+    changed_at: datetime
+
+
+class JobQueue:
+    """Claims under ``instance``, a name that only one running daemon has at a time."""
+
+    def __init__(self, database: Database, instance: str) -> None:
+        self._database = database
+        self._instance = instance
+
+    async def claim(self, kind: JobKind, *, lease_seconds: float) -> Job | None:
+        """Take the next job that is due; the event's outward status moves in the same transaction."""
+        owner = f"{self._instance}:{secrets.token_hex(6)}"
+
+        async def work(transaction: Transaction) -> Job | None:
+            job = await rows.claim(transaction, kind, owner=owner, lease_seconds=lease_seconds)
+            if job is not None and kind is JobKind.REMUX:
+                event = (await event_rows.by_ids(transaction, [job.event_id])).get(job.event_id)
+                if event is not None and event.mp4_conversion_status is ConversionStatus.PENDING:
+                    await event_rows.update(
+                        transaction, job.event_id, {"mp4_conversion_status": ConversionStatus.PROCESSING}
+                    )
+            return job
+
+        return await self._database.transact(work)
+
+    @asynccontextmanager
+    async def holding(self, job: Job, *, lease_seconds: float) -> AsyncIterator[None]:
+        """Renew the lease while the body works.
+
+        Raises:
+            LeaseLostError: in place of the body's own end, when the job was taken over meanwhile; the body is cancelled.
+        """
+        worker = asyncio.current_task()
+        assert worker is not None  # noqa: S101 - a coroutine runs in a task
+        lost = False
+
+        async def renew() -> None:
+            nonlocal lost
+            while True:
+                await asyncio.sleep(lease_seconds / RENEWALS_A_LEASE)
+                try:
+                    held = await rows.renew(self._database, job, lease_seconds=lease_seconds)
+                except DatabaseUnavailableError:
+                    continue  # it may be back before the lease ends; if not, finishing will tell
+                if not held:
+                    lost = True
+                    worker.cancel()
+                    return
+
+        renewing = asyncio.create_task(renew(), name=f"lease of job {job.id}")
+        try:
+            try:
+                yield
+            finally:
+                renewing.cancel()
+                await asyncio.gather(renewing, return_exceptions=True)
+        except asyncio.CancelledError:
+            if lost and worker.uncancel() == 0:
+                raise LeaseLostError from None
+            raise
+
+    async def finish(
+        self,
+        transaction: Transaction,
+        job: Job,
+        outcome: JobOutcome,
+        *,
+        error: str | None = None,
+        delay_seconds: float | None = None,
+    ) -> JobState:
+        """End the claim inside the caller's transaction; the state it led to.
+
+        Raises:
+            LeaseLostError: the job is not ours any more; nothing of the transaction may stay.
+        """
+        state = next_state(outcome, job.attempt)
+        if delay_seconds is None:
+            delay_seconds = backoff_seconds(job.attempt) if state is JobState.QUEUED else 0.0
+        ours = await rows.finish(
+            transaction,
+            job,
+            state,
+            delay_seconds=delay_seconds,
+            error=error,
+            costs_attempt=outcome is not JobOutcome.RELEASE,
+        )
+        if not ours:
+            raise LeaseLostError
+        return state
+
+    async def release(self, job: Job, *, delay_seconds: float, reason: str | None = None) -> None:
+        """Give an untried job back."""
+
+        async def work(transaction: Transaction) -> None:
+            await self.finish(transaction, job, JobOutcome.RELEASE, error=reason, delay_seconds=delay_seconds)
+
+        await self._database.transact(work)
+
+    async def check_held(self, transaction: Transaction, job: Job, *, lease_seconds: float) -> None:
+        """Make sure inside a transaction that the job is still ours, and keep it so.
+
+        Raises:
+            LeaseLostError: it is not.
+        """
+        if not await rows.renew(transaction, job, lease_seconds=lease_seconds):
+            raise LeaseLostError
+
+    async def give_back_own(self) -> int:
+        """Queue again what this instance holds: at the start what an earlier life held, at the stop what is left."""
+        given = await rows.give_back(self._database, self._instance)
+        if given:
+            log.info("jobs given back to the queue", jobs=given)
+        return given
+
+    async def recover_stale(self) -> int:
+        """Queue again what is held under leases that ran out."""
+        recovered = await rows.recover(self._database)
+        if recovered:
+            log.warning("jobs of a daemon that went silent are queued again", jobs=recovered)
+        return recovered
+
+    async def depths(self) -> list[QueueDepth]:
+        """How much waits, runs and failed."""
+        found = await rows.depths(self._database, list(JobKind))
+        return [
+            QueueDepth(JobKind(kind), JobState(state), int(count), time_in(oldest))
+            for kind, state, count, oldest in found
+        ]
+
+    async def errors(self, event_ids: Sequence[int], kind: JobKind) -> dict[int, str]:
+        """Why jobs of these events failed, by event id."""
+        if not event_ids:
+            return {}
+        return {event_id: error for event_id, error in await rows.errors(self._database, event_ids, kind)}
+
+    async def of_event(self, event_id: int) -> list[JobReport]:
+        """The jobs of an event."""
+        found: list[list[Any]] = await rows.of_event(self._database, event_id)
+        return [
+            JobReport(JobKind(kind), JobState(state), attempts, error, time_in(changed))
+            for kind, state, attempts, error, changed in found
+        ]

@@ -1,0 +1,76 @@
+"""Log lines of agents and of the daemon itself."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from securitycamd.batching import Batcher
+from securitycamd.config import SettingsHolder
+from securitycamd.db import logs as rows
+from securitycamd.db.engine import Database, Transaction
+from securitycamd.domain.errors import DatabaseUnavailableError, EmptyBatchError
+from securitycamd.domain.models import LogFilter, LogLine, NewLogLine, Page
+from securitycamd.domain.principal import Principal
+from securitycamd.domain.times import read_time
+
+BATCH_LIMIT: Final = 64
+WAITING_LIMIT: Final = 1000
+
+
+class LogService:
+    """Keeps and shows lines. Posts that arrive together become one insert, answered after its commit."""
+
+    def __init__(self, database: Database, settings: SettingsHolder) -> None:
+        self._database = database
+        self._settings = settings
+        self._adding = Batcher(
+            self._add_batch, limit=BATCH_LIMIT, waiting_limit=WAITING_LIMIT, full=DatabaseUnavailableError
+        )
+
+    async def add(self, _principal: Principal, lines: Sequence[NewLogLine]) -> int:
+        """Keep lines whose times may be naive (the site's); how many.
+
+        Raises:
+            EmptyBatchError: there are none.
+            InvalidError: a time cannot be stored.
+        """
+        if not lines:
+            raise EmptyBatchError("A batch of log lines must hold at least one.")
+        now = datetime.now(UTC)
+        zone = self._settings.current.site.zone
+        return await self._adding(
+            [
+                NewLogLine(
+                    line.source, read_time(line.timestamp, zone, arrival=now).at, line.level, line.message
+                )
+                for line in lines
+            ]
+        )
+
+    async def add_own(self, lines: Sequence[NewLogLine]) -> int:
+        """Keep the daemon's own lines, whose times are UTC already."""
+        return await self._adding(lines) if lines else 0
+
+    async def newest(
+        self, _principal: Principal, wanted: LogFilter, *, limit: int, offset: int
+    ) -> Page[LogLine]:
+        """A page of lines, newest first, with the exact total."""
+        total = await rows.count(self._database, wanted)
+        found = (
+            await rows.newest(self._database, wanted, limit=limit, offset=offset) if total > offset else []
+        )
+        return Page(found, total, limit, offset)
+
+    async def make_partitions(self) -> int:
+        """Have the coming days' partitions; how many were made."""
+        async with self._database.session() as session:
+            return await rows.make_partitions(session, datetime.now(UTC).date())
+
+    async def _add_batch(self, batch: Sequence[Sequence[NewLogLine]]) -> list[int | Exception]:
+        lines = [line for call in batch for line in call]
+
+        async def work(transaction: Transaction) -> None:
+            await rows.add(transaction, lines)
+
+        await self._database.transact(work)
+        return [len(call) for call in batch]

@@ -1,0 +1,93 @@
+"""The loop that job workers share: claim while there is room, work side by side, rest while there is nothing."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from securitycamd.domain.errors import AiUnavailableError, DatabaseUnavailableError
+from securitycamd.domain.jobs import Job, JobKind
+from securitycamd.services.jobs import JobQueue, LeaseLostError
+from securitycamd.supervision import TaskControl
+
+log = structlog.get_logger(__name__)
+
+IDLE_SECONDS: Final = 2.0
+"""How often the queue is asked without a call: another daemon may have queued something."""
+AWAY_FIRST_SECONDS: Final = 2.0
+AWAY_LONGEST_SECONDS: Final = 60.0
+
+
+@dataclass
+class JobWorkers:
+    """Runs ``work`` for claimed jobs of one kind, at most ``slots()`` at a time."""
+
+    kind: JobKind
+    jobs: JobQueue
+    work: Callable[[Job], Awaitable[None]]
+    slots: Callable[[], int]
+    lease_seconds: Callable[[], float]
+    _away_seconds: float = field(default=0.0, init=False)
+    """How long to wait between attempts while what the work needs is away; 0: it is there."""
+    _not_before: float = field(default=0.0, init=False)
+
+    async def run(self, control: TaskControl) -> None:
+        """The body of the supervised task."""
+        active: set[asyncio.Task[None]] = set()
+        self._away_seconds = self._not_before = 0.0
+        try:
+            while not control.stopping.is_set():
+                await control.until_resumed()
+                if not await self._fill(active, control):
+                    await control.rest(IDLE_SECONDS)
+                _raise_unexpected(active)
+        finally:
+            # What they hold is given back by the staged stop; a worker that died is reported by the supervisor.
+            for task in active:
+                task.cancel()
+            await asyncio.gather(*active, return_exceptions=True)
+
+    async def _fill(self, active: set[asyncio.Task[None]], control: TaskControl) -> bool:
+        """Claim one job if there is room; whether to look again at once."""
+        # While what the work needs is away, one job at a time looks whether it is back.
+        room = (1 if self._away_seconds else self.slots()) - len(active)
+        if room <= 0 or control.stopping.is_set() or time.monotonic() < self._not_before:
+            return False
+        try:
+            job = await self.jobs.claim(self.kind, lease_seconds=self.lease_seconds())
+        except DatabaseUnavailableError:
+            return False
+        if job is None:
+            return False
+
+        def ended(_task: asyncio.Task[None]) -> None:
+            control.wake()
+
+        task = asyncio.create_task(self._one(job), name=f"{self.kind} of event {job.event_id}")
+        active.add(task)
+        task.add_done_callback(ended)
+        return True
+
+    async def _one(self, job: Job) -> None:
+        structlog.contextvars.bind_contextvars(event_id=job.event_id, job_id=job.id)
+        try:
+            await self.work(job)
+            self._away_seconds = 0.0
+        except AiUnavailableError as error:
+            self._away_seconds = min(AWAY_LONGEST_SECONDS, max(AWAY_FIRST_SECONDS, self._away_seconds * 2))
+            self._not_before = time.monotonic() + self._away_seconds
+            log.warning("work waits", kind=self.kind, reason=str(error), again_in_seconds=self._away_seconds)
+        except LeaseLostError:
+            log.warning("another daemon took the job over", kind=self.kind)
+        except DatabaseUnavailableError:
+            log.warning("the job's outcome could not be recorded; it is done again", kind=self.kind)
+
+
+def _raise_unexpected(active: set[asyncio.Task[None]]) -> None:
+    for task in [task for task in active if task.done()]:
+        active.discard(task)
+        if not task.cancelled():
+            task.result()
