@@ -1,1 +1,20 @@
-"""TODO."""
+"""The commands."""
+
+import click
+
+from securitycamd import __version__
+from securitycamd.cli.serve import check_config, serve
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Settings are read from the file that --config or SECURITYCAMD_CONFIG names, then from SECURITYCAMD_* of the"
+    " environment.",
+)
+@click.version_option(__version__, prog_name="securitycamd")
+def main() -> None:
+    """The central server for security cameras: events, clips, AI descriptions and a browser UI in one process."""
+
+
+main.add_command(serve)
+main.add_command(check_config)

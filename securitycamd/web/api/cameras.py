@@ -1,0 +1,75 @@
+"""``/api/v1/cameras``"""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from aiohttp import web
+
+from securitycamd.domain.models import CameraRegistration
+from securitycamd.domain.principal import Audience
+from securitycamd.web import keys
+from securitycamd.web.registry import Call, Route, json_reply
+from securitycamd.web.schemas.cameras import CameraRegister, CameraReply, camera_reply
+from securitycamd.web.schemas.common import CameraPath
+
+
+async def register(call: Call[None, None, CameraRegister]) -> web.Response:
+    """Make or renew a camera's record."""
+    told = call.body
+    camera, is_new = await call.app[keys.CAMERAS].register(
+        call.principal, CameraRegistration(told.camera_id, told.name, told.location, told.ip_address)
+    )
+    settings = call.app[keys.SETTINGS].current
+    reply = camera_reply(camera, datetime.now(UTC), settings.site.zone, settings.agents.offline_after_seconds)
+    return json_reply(reply, 201 if is_new else 200)
+
+
+async def list_cameras(call: Call[None, None, None]) -> web.Response:
+    """All cameras."""
+    cameras = await call.app[keys.CAMERAS].everything(call.principal)
+    settings = call.app[keys.SETTINGS].current
+    zone, silence, now = settings.site.zone, settings.agents.offline_after_seconds, datetime.now(UTC)
+    return json_reply([camera_reply(camera, now, zone, silence) for camera in cameras])
+
+
+async def get_camera(call: Call[CameraPath, None, None]) -> web.Response:
+    """One camera."""
+    camera = await call.app[keys.CAMERAS].get(call.principal, call.path.camera_id)
+    settings = call.app[keys.SETTINGS].current
+    return json_reply(
+        camera_reply(camera, datetime.now(UTC), settings.site.zone, settings.agents.offline_after_seconds)
+    )
+
+
+ROUTES: Final = [
+    Route(
+        "POST",
+        "/api/v1/cameras/register",
+        Audience.AGENT,
+        "Register a camera, or renew what is known of it",
+        register,
+        tag="cameras",
+        body=CameraRegister,
+        replies={200: CameraReply, 201: CameraReply},
+        description="201 the first time, 200 afterwards. The camera counts as online from then on.",
+    ),
+    Route(
+        "GET",
+        "/api/v1/cameras",
+        Audience.VIEWER,
+        "List cameras by `camera_id`",
+        list_cameras,
+        tag="cameras",
+        replies={200: list[CameraReply]},
+    ),
+    Route(
+        "GET",
+        "/api/v1/cameras/{camera_id}",
+        Audience.VIEWER,
+        "One camera",
+        get_camera,
+        tag="cameras",
+        path_model=CameraPath,
+        replies={200: CameraReply},
+    ),
+]

@@ -1,0 +1,158 @@
+"""``/api/v1/events``"""
+
+from typing import Final
+
+from aiohttp import web
+
+from securitycamd.domain.principal import Audience
+from securitycamd.web import keys
+from securitycamd.web.registry import Call, Route, json_reply
+from securitycamd.web.schemas.events import (
+    EventCreate,
+    EventListReply,
+    EventPath,
+    EventQuery,
+    EventReply,
+    FileUpdate,
+    JobReply,
+    StatusUpdate,
+    event_reply,
+)
+
+
+async def create(call: Call[None, None, EventCreate]) -> web.Response:
+    """Keep an event."""
+    told = call.body
+    event, is_new = await call.app[keys.EVENTS].create(
+        call.principal,
+        camera_id=told.camera_id,
+        timestamp=told.timestamp,
+        motion_score=told.motion_score,
+        confidence_score=told.confidence_score,
+    )
+    reply = event_reply(event, call.app[keys.SETTINGS].current.site.zone)
+    return json_reply(reply, 201 if is_new else 200)
+
+
+async def list_events(call: Call[None, EventQuery, None]) -> web.Response:
+    """A page of events."""
+    query, zone = call.query, call.app[keys.SETTINGS].current.site.zone
+    page = await call.app[keys.EVENTS].newest(
+        call.principal,
+        camera_id=query.camera_id,
+        span=query.span(zone),
+        limit=query.limit,
+        offset=query.offset,
+    )
+    return json_reply(
+        {
+            "events": [event_reply(event, zone) for event in page.items],
+            "total": page.total,
+            "limit": page.limit,
+            "offset": page.offset,
+        }
+    )
+
+
+async def get_event(call: Call[EventPath, None, None]) -> web.Response:
+    """One event."""
+    event = await call.app[keys.EVENTS].get(call.principal, call.path.id)
+    return json_reply(event_reply(event, call.app[keys.SETTINGS].current.site.zone))
+
+
+async def update_files(call: Call[EventPath, None, FileUpdate]) -> web.Response:
+    """Note a file."""
+    event = await call.app[keys.EVENTS].report_file(call.principal, call.path.id, call.body.report())
+    return json_reply(event_reply(event, call.app[keys.SETTINGS].current.site.zone))
+
+
+async def update_status(call: Call[EventPath, None, StatusUpdate]) -> web.Response:
+    """Note the agent's status."""
+    event = await call.app[keys.EVENTS].set_status(call.principal, call.path.id, call.body.status)
+    return json_reply(event_reply(event, call.app[keys.SETTINGS].current.site.zone))
+
+
+async def list_jobs(call: Call[EventPath, None, None]) -> web.Response:
+    """The background work on an event."""
+    event = await call.app[keys.EVENTS].get(call.principal, call.path.id)
+    zone = call.app[keys.SETTINGS].current.site.zone
+    return json_reply(
+        [
+            {
+                "kind": job.kind,
+                "state": job.state,
+                "attempts": job.attempts,
+                "last_error": job.last_error,
+                "changed_at": job.changed_at.astimezone(zone),
+            }
+            for job in await call.app[keys.JOBS].of_event(event.id)
+        ]
+    )
+
+
+ROUTES: Final = [
+    Route(
+        "POST",
+        "/api/v1/events",
+        Audience.AGENT,
+        "Report motion",
+        create,
+        tag="events",
+        body=EventCreate,
+        replies={200: EventReply, 201: EventReply},
+        description="The same camera and timestamp again is the same event: 200 and its id.",
+    ),
+    Route(
+        "GET",
+        "/api/v1/events",
+        Audience.VIEWER,
+        "List events, newest first",
+        list_events,
+        tag="events",
+        query_model=EventQuery,
+        replies={200: EventListReply},
+    ),
+    Route(
+        "GET",
+        "/api/v1/events/{id}",
+        Audience.VIEWER,
+        "One event",
+        get_event,
+        tag="events",
+        path_model=EventPath,
+        replies={200: EventReply},
+    ),
+    Route(
+        "PATCH",
+        "/api/v1/events/{id}/files",
+        Audience.AGENT,
+        "Report a file of an event",
+        update_files,
+        tag="events",
+        path_model=EventPath,
+        body=FileUpdate,
+        replies={200: EventReply},
+        description="A video that is transferred is converted; both stills transferred are described.",
+    ),
+    Route(
+        "PATCH",
+        "/api/v1/events/{id}/status",
+        Audience.AGENT,
+        "Report how far the agent is with an event",
+        update_status,
+        tag="events",
+        path_model=EventPath,
+        body=StatusUpdate,
+        replies={200: EventReply},
+    ),
+    Route(
+        "GET",
+        "/api/v1/events/{id}/jobs",
+        Audience.VIEWER,
+        "Background work on an event",
+        list_jobs,
+        tag="events",
+        path_model=EventPath,
+        replies={200: list[JobReply]},
+    ),
+]

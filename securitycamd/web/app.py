@@ -1,0 +1,63 @@
+"""The aiohttp application: routes, middleware, pages and the services they speak to."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp_jinja2
+from aiohttp import web
+
+from securitycamd.config import SettingsHolder
+from securitycamd.health.monitor import HealthMonitor
+from securitycamd.resources import resource
+from securitycamd.services.cameras import CameraService
+from securitycamd.services.events import EventService
+from securitycamd.services.jobs import JobQueue
+from securitycamd.services.logs import LogService
+from securitycamd.services.stats import StatsService
+from securitycamd.storage.files import Files
+from securitycamd.supervision import Supervisor
+from securitycamd.web import keys, pages
+from securitycamd.web.api import cameras, events, logs, media, reference, system
+from securitycamd.web.middleware import guard, scope, tell_errors
+from securitycamd.web.registry import Route, add_routes
+from securitycamd.web.ui.environment import environment_options, finish_environment
+
+API_ROUTES: Final[list[Route]] = [*cameras.ROUTES, *events.ROUTES, *logs.ROUTES, *system.ROUTES]
+ALL_ROUTES: Final[list[Route]] = [*API_ROUTES, *reference.ROUTES, *media.ROUTES, *pages.ROUTES]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the application needs; the composition root makes it."""
+
+    settings: SettingsHolder
+    cameras: CameraService
+    events: EventService
+    logs: LogService
+    stats: StatsService
+    jobs: JobQueue
+    health: HealthMonitor
+    files: Files
+    supervisor: Supervisor
+
+
+def make_app(parts: Parts) -> web.Application:
+    """Build the application. Reads every template and static file's hash: not for a running loop's hot path."""
+    app = web.Application(
+        middlewares=[scope, tell_errors, guard],
+        client_max_size=parts.settings.current.server.max_body_bytes,
+    )
+    app[keys.SETTINGS] = parts.settings
+    app[keys.CAMERAS] = parts.cameras
+    app[keys.EVENTS] = parts.events
+    app[keys.LOGS] = parts.logs
+    app[keys.STATS] = parts.stats
+    app[keys.JOBS] = parts.jobs
+    app[keys.HEALTH] = parts.health
+    app[keys.FILES] = parts.files
+    app[keys.SUPERVISOR] = parts.supervisor
+    app[keys.DOCUMENT] = reference.render_document(API_ROUTES, parts.settings.current.site.name)
+    finish_environment(aiohttp_jinja2.setup(app, **environment_options()))
+    app.router.add_static("/static", resource("static"), append_version=False)
+    add_routes(app, ALL_ROUTES)
+    return app

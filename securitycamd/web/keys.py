@@ -1,0 +1,26 @@
+"""Where handlers find the services."""
+
+from typing import Final
+
+from aiohttp import web
+
+from securitycamd.config import SettingsHolder
+from securitycamd.health.monitor import HealthMonitor
+from securitycamd.services.cameras import CameraService
+from securitycamd.services.events import EventService
+from securitycamd.services.jobs import JobQueue
+from securitycamd.services.logs import LogService
+from securitycamd.services.stats import StatsService
+from securitycamd.storage.files import Files
+from securitycamd.supervision import Supervisor
+
+SETTINGS: Final = web.AppKey("settings", SettingsHolder)
+CAMERAS: Final = web.AppKey("cameras", CameraService)
+EVENTS: Final = web.AppKey("events", EventService)
+LOGS: Final = web.AppKey("logs", LogService)
+STATS: Final = web.AppKey("stats", StatsService)
+JOBS: Final = web.AppKey("jobs", JobQueue)
+HEALTH: Final = web.AppKey("health", HealthMonitor)
+FILES: Final = web.AppKey("files", Files)
+SUPERVISOR: Final = web.AppKey("supervisor", Supervisor)
+DOCUMENT: Final = web.AppKey("document", bytes)

@@ -1,0 +1,133 @@
+"""The pages: each handler gathers, lets a builder make the context, and renders."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import aiohttp_jinja2
+from aiohttp import web
+
+from securitycamd import __version__
+from securitycamd.domain.errors import DomainError
+from securitycamd.domain.jobs import JobKind
+from securitycamd.domain.models import Camera
+from securitycamd.domain.names import ConversionStatus
+from securitycamd.domain.principal import Audience, Principal
+from securitycamd.domain.times import Span, named_day
+from securitycamd.web import keys
+from securitycamd.web.registry import Call, Route, json_reply
+from securitycamd.web.schemas.events import EventPath
+from securitycamd.web.ui.contexts import PageContext, Site, template_values
+from securitycamd.web.ui.event_view import event_context
+from securitycamd.web.ui.frame import docs_context, error_context
+from securitycamd.web.ui.gallery_view import gallery_context
+from securitycamd.web.ui.query import GalleryQuery
+
+
+def _render(request: web.Request, template: str, context: PageContext, status: int = 200) -> web.Response:
+    response = aiohttp_jinja2.render_template(template, request, template_values(context))
+    response.set_status(status)
+    response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
+def _site(request: web.Request) -> Site:
+    return Site.of(request.app[keys.SETTINGS].current)
+
+
+async def front(call: Call[None, None, None]) -> web.Response:
+    """The gallery to a browser; to a program where the API is."""
+    if "text/html" in call.request.headers.get("Accept", ""):
+        if call.principal.role < Audience.VIEWER:
+            return error_page(
+                call.request, 403, "Not allowed", "This page is shown on trusted networks only."
+            )
+        response = await gallery(call)
+    else:
+        response = json_reply(
+            {
+                "name": "securitycamd",
+                "version": __version__,
+                "docs": "/docs",
+                "openapi": "/openapi.json",
+                "health": "/api/v1/health",
+            }
+        )
+    response.headers["Vary"] = "Accept"
+    return response
+
+
+async def gallery(call: Call[Any, Any, Any]) -> web.Response:
+    """Events, newest first."""
+    site = _site(call.request)
+    query = GalleryQuery.read(call.request.query)
+    span = Span() if query.date is None else named_day(query.date, site.zone)
+    page = await call.app[keys.EVENTS].newest(
+        call.principal, camera_id=query.camera_id, span=span, limit=query.limit, offset=query.offset
+    )
+    failed = [event.id for event in page.items if event.mp4_conversion_status is ConversionStatus.FAILED]
+    context = gallery_context(
+        page,
+        await call.app[keys.CAMERAS].everything(call.principal),
+        query,
+        site=site,
+        now=datetime.now(UTC),
+        server_url=f"{call.request.scheme}://{call.request.host}",
+        clip_errors=await call.app[keys.JOBS].errors(failed, JobKind.REMUX),
+    )
+    return _render(call.request, "events.html", context)
+
+
+async def event(call: Call[EventPath, None, None]) -> web.Response:
+    """One event."""
+    found = await call.app[keys.EVENTS].get(call.principal, call.path.id)
+    errors: Mapping[int, str] = {}
+    if found.mp4_conversion_status is ConversionStatus.FAILED:
+        errors = await call.app[keys.JOBS].errors([found.id], JobKind.REMUX)
+    context = event_context(
+        found,
+        await call.app[keys.CAMERAS].everything(call.principal),
+        site=_site(call.request),
+        now=datetime.now(UTC),
+        query=GalleryQuery.read(call.request.query),
+        clip_error=errors.get(found.id),
+        file_sizes=await call.app[keys.FILES].each_size(found.paths),
+    )
+    return _render(call.request, "event.html", context)
+
+
+async def docs(call: Call[None, None, None]) -> web.Response:
+    """The interactive API reference."""
+    cameras = await _cameras_if_known(call.request, call.principal)
+    return _render(
+        call.request, "docs.html", docs_context(cameras, site=_site(call.request), now=datetime.now(UTC))
+    )
+
+
+async def _cameras_if_known(request: web.Request, principal: Principal) -> list[Camera] | None:
+    if principal.role < Audience.VIEWER:
+        return None
+    try:
+        return await request.app[keys.CAMERAS].everything(principal)
+    except DomainError:
+        return None
+
+
+def error_page(request: web.Request, status: int, title: str, sentence: str) -> web.Response:
+    """A page about what went wrong."""
+    context = error_context(
+        status,
+        sentence,
+        site=_site(request),
+        now=datetime.now(UTC),
+        title=title,
+        retry_url=request.path_qs if status >= 500 and request.method == "GET" else None,
+    )
+    return _render(request, "error.html", context, status)
+
+
+ROUTES: Final = [
+    Route("GET", "/", Audience.PUBLIC, "The gallery, or where the API is", front, page=True),
+    Route("GET", "/events/{id}", Audience.VIEWER, "One event", event, path_model=EventPath, page=True),
+    Route("GET", "/docs", Audience.PUBLIC, "The API reference", docs, page=True),
+]

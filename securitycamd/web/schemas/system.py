@@ -1,0 +1,136 @@
+"""Health, statistics and tasks on the wire."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from securitycamd.domain.jobs import JobKind, JobState
+from securitycamd.supervision import TaskState
+from securitycamd.web.registry import Input
+
+
+class HealthReply(BaseModel):
+    """Whether the server can take events."""
+
+    status: Literal["healthy", "unhealthy"]
+    timestamp: datetime
+    database: Literal["connected", "disconnected"]
+    database_connected: bool
+    version: str
+    problems: Annotated[
+        list[str], Field(description="health rules that are not content; see /api/v1/health/report")
+    ]
+
+
+class FindingReply(BaseModel):
+    """What a health rule says."""
+
+    rule: str
+    level: Literal["ok", "warning", "critical"]
+    message: str
+    advice: str
+
+
+class HealthReportReply(BaseModel):
+    """All health rules."""
+
+    at: datetime
+    level: Literal["ok", "warning", "critical"]
+    findings: list[FindingReply]
+
+
+class StatsQuery(Input):
+    """Which period."""
+
+    hours: Annotated[float, Field(gt=0, le=24 * 366, allow_inf_nan=False)] = 24
+
+
+class CameraStatsReply(BaseModel):
+    """What a camera brought; bytes and files as they lie on the disk now."""
+
+    camera_id: str
+    events: int
+    files: int
+    bytes: int
+    period_hours: float
+
+
+class CameraTotalsReply(BaseModel):
+    """A camera at a glance."""
+
+    camera_id: str
+    name: str
+    status: Literal["online", "offline"]
+    last_seen: datetime
+    events_total: int
+    events_today: int
+    events_24h: int
+    last_event_at: datetime | None
+    files: Annotated[int | None, Field(description="in its folder; null until first measured")]
+    bytes: int | None
+
+
+class CameraCounts(BaseModel):
+    """How many cameras."""
+
+    total: int
+    online: int
+    offline: int
+
+
+class EventCounts(BaseModel):
+    """How many events."""
+
+    total: int
+    today: int
+    last_24h: int
+
+
+class StorageReply(BaseModel):
+    """The storage root."""
+
+    total_bytes: int
+    free_bytes: int
+    footage_files: int | None
+    footage_bytes: int | None
+    measured_at: datetime | None
+
+
+class QueueReply(BaseModel):
+    """Background work that is not done."""
+
+    kind: JobKind
+    state: JobState
+    jobs: int
+    oldest: datetime
+
+
+class SystemStatsReply(BaseModel):
+    """The site at a glance."""
+
+    cameras: CameraCounts
+    events: EventCounts
+    log_lines_total: int
+    storage: StorageReply
+    queues: list[QueueReply]
+
+
+class TaskReply(BaseModel):
+    """A supervised task."""
+
+    name: str
+    purpose: str
+    state: TaskState
+    restarts: int
+    last_error: str | None
+    since: datetime
+    beat_age_seconds: float
+    overdue: bool
+
+
+class TaskPath(Input):
+    """``{name}/{action}``"""
+
+    name: str
+    action: Literal["pause", "resume", "run-now"]
