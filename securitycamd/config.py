@@ -221,6 +221,7 @@ def load_settings(path: Path | None, *, overrides: Mapping[str, Any] | None = No
         problems.append(f"environment: {error}")
     else:
         if not problems:
+            _ = settings.site.zone  # now, so that nothing reads the zone's file on the event loop
             return settings
     raise SettingsError(problems)
 

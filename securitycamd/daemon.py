@@ -8,7 +8,7 @@ import signal
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from aiohttp import web
@@ -73,7 +73,6 @@ class Daemon:
     settings: SettingsHolder
     settings_path: Path | None
     pipeline: Pipeline
-    overrides: dict[str, Any] = field(default_factory=dict)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
@@ -94,23 +93,25 @@ class Daemon:
             stack.callback(watchdog.stop)
             async with asyncio.TaskGroup() as group:
                 self._start_tasks(group, shared, server, watchdog)
+                asyncio.get_running_loop().add_signal_handler(
+                    signal.SIGHUP, lambda: group.create_task(self.reload(), name="reload")
+                )
                 notify("READY=1")
                 log.info("securitycamd is ready", version=__version__, address=_address_of(runner))
                 await self.stopping.wait()
                 await self._stop(shared, runner)
 
-    def reload(self) -> list[str]:
-        """Read the settings again (SIGHUP): apply what can change live; the names of what changed.
+    async def reload(self) -> list[str]:
+        """Read the settings again: apply what can change live; the names of what changed.
 
         With an error in the file the old settings stay in force.
         """
         old = self.settings.current
         try:
-            # A small file, read on the operator's word.
-            new = load_settings(self.settings_path, overrides=self.overrides)
+            new = await asyncio.to_thread(load_settings, self.settings_path)
         except SettingsError as error:
             for problem in error.problems:
-                log.error("settings not reloaded", problem=problem)
+                log.warning("settings not reloaded", problem=problem)
             return []
         changed = changed_keys(old, new)
         self.settings.current = live_settings(old, new)
@@ -125,7 +126,8 @@ class Daemon:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stopping.set)
-        loop.add_signal_handler(signal.SIGHUP, self.reload)
+        # Before the tasks run there is nobody to reload for; a SIGHUP then must not end the process.
+        loop.add_signal_handler(signal.SIGHUP, lambda: None)
 
     async def _open_server(
         self, stack: AsyncExitStack, instance: Instance
@@ -182,7 +184,7 @@ class Daemon:
             await files.prepare()
             await files.sweep_temporaries(0, owner=instance.name)
         except StorageUnavailableError:
-            log.error("the footage storage does not answer; starting without it", root=str(files.root))
+            log.warning("the footage storage does not answer; starting without it", root=str(files.root))
         return shared
 
     async def _asked_to_stop_within(self, seconds: float) -> bool:

@@ -1,0 +1,81 @@
+"""The one way from a path that came from outside to a path inside the storage root."""
+
+import errno
+import re
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from securitycamd.domain.errors import InvalidError
+
+FIELD: Final = "file_path"
+MAX_CHARACTERS: Final = 500
+MAX_COMPONENT_BYTES: Final = 255
+_PERCENT_ENCODED: Final = re.compile(r"%[0-9A-Fa-f]{2}")
+
+
+def _parts(relative: str) -> list[str]:
+    return [part for part in relative.split("/") if part]
+
+
+# In the order in which they are told. Unprintable are also lone surrogates, which cannot be encoded.
+_RULES: Final[tuple[tuple[Callable[[str], object], str], ...]] = (
+    (lambda path: not path, "must not be empty"),
+    (lambda path: len(path) > MAX_CHARACTERS, f"must have at most {MAX_CHARACTERS} characters"),
+    (lambda path: not path.isprintable(), "must not hold control characters"),
+    (lambda path: path.startswith("/"), "must be relative to the storage root"),
+    (lambda path: path.endswith("/"), "must name a file"),
+    (lambda path: "\\" in path, "must not hold backslashes"),
+    (lambda path: ":" in path, "must not hold colons"),
+    (_PERCENT_ENCODED.search, "must not be percent-encoded"),
+    (
+        lambda path: any(part.startswith(".") for part in _parts(path)),
+        "must not hold '.', '..' or hidden names",
+    ),
+    (
+        lambda path: any(part.startswith("-") for part in _parts(path)),
+        "must not hold names that start with a dash",
+    ),
+    (
+        lambda path: any(len(part.encode()) > MAX_COMPONENT_BYTES for part in _parts(path)),
+        f"must not hold names over {MAX_COMPONENT_BYTES} bytes",
+    ),
+)
+
+
+def check_relative(relative: str) -> PurePosixPath:
+    """Judge a path by its letters alone; touches no disk.
+
+    Refused are: an empty or too long path, an absolute one, ``.`` and ``..``, any other hidden name (the
+    daemon's own marker and temporaries are), backslashes, percent-encoding, what cannot be printed or
+    encoded, and names that FFmpeg would read as an option (``-y``) or a protocol (``concat:``). Nothing is
+    normalised, but that doubled slashes count as one.
+
+    Raises:
+        InvalidError: with the reason, for ``file_path``.
+    """
+    for is_broken, reason in _RULES:
+        if is_broken(relative):
+            raise InvalidError(FIELD, reason)
+    return PurePosixPath(*_parts(relative))
+
+
+def resolve_inside(root: Path, relative: str) -> Path:
+    """The absolute path of ``relative`` inside ``root``, with all symbolic links followed. Blocking.
+
+    Neither needs to exist. ``root`` itself may be a link.
+
+    Raises:
+        InvalidError: ``relative`` is refused by :func:`check_relative`, or leads out of the root by a link.
+    """
+    path = check_relative(relative)
+    try:
+        real_root = root.resolve()
+        real = (real_root / path).resolve()
+    except (OSError, RuntimeError) as error:  # a loop of links; RuntimeError up to Python 3.12
+        if isinstance(error, OSError) and error.errno not in {errno.ELOOP, errno.ENAMETOOLONG}:
+            raise
+        raise InvalidError(FIELD, "leads nowhere") from error
+    if real_root not in real.parents:
+        raise InvalidError(FIELD, "leads out of the storage root")
+    return real

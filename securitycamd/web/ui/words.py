@@ -1,0 +1,78 @@
+"""How numbers, times and things are put into words. Pure; the templates' filters are here too."""
+
+import math
+from datetime import datetime
+from typing import Final
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from securitycamd.domain.times import today
+from securitycamd.web.ui.contexts import Moment
+
+MEDIA_PREFIX: Final = "/media/"
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+def duration(seconds: float) -> str:
+    """A clip's length as players show it: ``0:48``, ``1:02:05``."""
+    whole = max(0, round(seconds))
+    hours, rest = divmod(whole, _HOUR)
+    minutes, left = divmod(rest, _MINUTE)
+    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
+
+
+def size(size_bytes: int) -> str:
+    """A file's size in decimal units, as disks are sold and browsers count: ``17.9 MB``."""
+    value = float(size_bytes)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        # 999.95 would round up to a fourth digit.
+        if value < (1000 if unit == "bytes" else 999.95):
+            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:,.1f} TB"
+
+
+def count(value: float) -> str:
+    """A whole number with thousands apart: ``48,213``."""
+    return f"{value:,.0f}" if math.isfinite(value) else "-"
+
+
+def age(then: datetime, now: datetime) -> str:
+    """How long ago in one unit: ``now``, ``12 s``, ``5 min``, ``2 h``, ``3 d``; as in ``static/app.js``."""
+    seconds = (now - then).total_seconds()
+    if seconds < 5:
+        return "now"
+    if seconds < _MINUTE:
+        return f"{seconds:.0f} s" if seconds < 59.5 else "1 min"
+    if seconds < _HOUR:
+        return f"{int(seconds // _MINUTE)} min"
+    if seconds < 2 * _DAY:
+        return f"{int(seconds // _HOUR)} h"
+    return f"{count(seconds // _DAY)} d"
+
+
+def day_name(then: datetime, zone: ZoneInfo, now: datetime) -> str:
+    """The site's day: ``Today``, ``Yesterday``, ``Saturday 21 November``, and another year."""
+    day, present = today(zone, then), today(zone, now)
+    ago = (present - day).days
+    if ago in {0, 1}:
+        return ("Today", "Yesterday")[ago]
+    return f"{day:%A} {day.day} {day:%B}" + (f" {day.year}" if day.year != present.year else "")
+
+
+def moment(then: datetime, zone: ZoneInfo, now: datetime) -> Moment:
+    """``then`` in the site's zone, ready to print."""
+    local = then.astimezone(zone)
+    passed = age(then, now)
+    return Moment(
+        iso=local.isoformat(timespec="seconds"),
+        exact=f"{local:%A} {local.day} {local:%B} {local.year}, {local:%H:%M:%S %Z}",
+        clock=f"{local:%H:%M:%S}",
+        day=day_name(then, zone, now),
+        relative="just now" if passed == "now" else f"{passed} ago",
+    )
+
+
+def media_url(path: str) -> str:
+    """The URL of a file of the storage root; ``path`` is relative to it."""
+    return MEDIA_PREFIX + quote(path, safe="/")

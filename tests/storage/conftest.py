@@ -1,0 +1,57 @@
+"""What the tests of the storage room share."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from securitycamd.storage import Files
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "footage"
+    for kind in ("pictures", "videos", "thumbs"):
+        (root / "camera_1" / kind).mkdir(parents=True)
+    return root
+
+
+@pytest.fixture
+def files(root: Path) -> Iterator[Files]:
+    files = Files(root, threads=2, timeout_seconds=10)
+    yield files
+    files.close()
+
+
+class Mount:
+    """A mount that hangs until told otherwise."""
+
+    def __init__(self) -> None:
+        self._answers = threading.Event()
+        self.calls = 0
+
+    def ask(self) -> str:
+        self.calls += 1
+        assert self._answers.wait(60)
+        return "answer"
+
+    def answer(self) -> None:
+        self._answers.set()
+
+
+@pytest.fixture
+def mount() -> Iterator[Mount]:
+    mount = Mount()
+    yield mount
+    mount.answer()
+
+
+async def until(condition: Callable[[], bool], *, seconds: float = 10) -> None:
+    """Wait for something that happens soon, and fail when it does not."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "did not happen in time"
+        await asyncio.sleep(0.005)

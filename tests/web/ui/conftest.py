@@ -1,0 +1,36 @@
+"""Pages rendered from contexts."""
+
+from collections.abc import Callable
+
+import jinja2
+import pytest
+
+from securitycamd.web.ui.contexts import (
+    DocsContext,
+    ErrorContext,
+    EventContext,
+    GalleryContext,
+    PageContext,
+    template_values,
+)
+from securitycamd.web.ui.environment import make_environment
+
+TEMPLATES: dict[type, str] = {
+    GalleryContext: "events.html",
+    EventContext: "event.html",
+    ErrorContext: "error.html",
+    DocsContext: "docs.html",
+}
+
+
+@pytest.fixture(scope="session")
+def environment() -> jinja2.Environment:
+    return make_environment()
+
+
+@pytest.fixture
+def render(environment: jinja2.Environment) -> Callable[[PageContext], str]:
+    def page(context: PageContext) -> str:
+        return environment.get_template(TEMPLATES[type(context)]).render(template_values(context))
+
+    return page

@@ -1,0 +1,324 @@
+"""Every page in every state, from domain objects to HTML."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from securitycamd.domain.models import Camera, Event, Page
+from securitycamd.domain.names import ConversionStatus, EventStatus
+from securitycamd.web.ui.contexts import EventContext, GalleryContext, PageContext
+from securitycamd.web.ui.event_view import event_context
+from securitycamd.web.ui.frame import docs_context, error_context
+from securitycamd.web.ui.gallery_view import gallery_context
+from securitycamd.web.ui.query import GalleryQuery
+from tests.web.ui.samples import CAMERAS, NOW, SITE, make_event
+
+Render = Callable[[PageContext], str]
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
+DAY = 86400
+VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "use", "rect"}
+
+
+def gallery(
+    items: Sequence[Event] = (),
+    *,
+    total: int | None = None,
+    query: GalleryQuery | None = None,
+    cameras: Sequence[Camera] = CAMERAS,
+    server_url: str = "http://nvr.lan:8000",
+    clip_errors: dict[int, str] | None = None,
+) -> GalleryContext:
+    query = query or GalleryQuery()
+    page = Page(list(items), len(items) if total is None else total, query.limit, query.offset)
+    return gallery_context(
+        page, cameras, query, site=SITE, now=NOW, server_url=server_url, clip_errors=clip_errors or {}
+    )
+
+
+def event_page(
+    event: Event,
+    *,
+    cameras: Sequence[Camera] = CAMERAS,
+    clip_error: str | None = None,
+    sizes: dict[str, int] | None = None,
+) -> EventContext:
+    return event_context(
+        event,
+        cameras,
+        site=SITE,
+        now=NOW,
+        clip_error=clip_error,
+        file_sizes=sizes or {},
+        query=GalleryQuery(offset=24),
+    )
+
+
+STATES: dict[str, Event] = {
+    "complete": make_event(),
+    "reported": make_event("pictures", "clip", "words", ago=1, status=EventStatus.PROCESSING),
+    "pictures": make_event("clip", "words", status=EventStatus.PROCESSING),
+    "converting": make_event("clip", "words", mp4_conversion_status=ConversionStatus.PROCESSING),
+    "describing": make_event("words"),
+    "clip failed": make_event("clip", mp4_conversion_status=ConversionStatus.FAILED),
+    "all failed": make_event(
+        "clip", "words", mp4_conversion_status=ConversionStatus.FAILED, ai_error="No picture."
+    ),
+    "interrupted": make_event("clip", status=EventStatus.INTERRUPTED),
+    "nothing came": make_event("pictures", "clip", "words", ago=DAY),
+    "said nothing": make_event(
+        ai_phrase=None, ai_description=None, ai_objects=None, ai_person_detected=False
+    ),
+    "unknown camera": make_event(camera_id="gone", confidence_score=None),
+}
+
+
+class Wellformed(HTMLParser):
+    """Fails on tags that do not nest; collects ids and links."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        values = dict(attrs)
+        if found := values.get("id"):
+            self.ids.append(found)
+        if tag == "a" and (url := values.get("href")):
+            self.links.append(url)
+        assert not [name for name in values if name.startswith("on") or name == "style"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+
+def parse(html: str) -> Wellformed:
+    parser = Wellformed()
+    parser.feed(html)
+    parser.close()
+    assert parser.open == []
+    assert len(parser.ids) == len(set(parser.ids))
+    assert parser.tags.count("h1") == 1
+    return parser
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_each_state_of_an_event_is_a_sound_card_and_page(render: Render, state: str) -> None:
+    parse(render(gallery([STATES[state]], clip_errors={48213: "The clip is cut short."})))
+    page = render(event_page(STATES[state], clip_error="The clip is cut short."))
+    parse(page)
+    assert ("<video" in page) == (state in {"complete", "describing", "said nothing", "unknown camera"})
+
+
+@pytest.mark.parametrize(
+    ("state", "headline", "kind", "note"),
+    [
+        ("complete", "Two people walk toward the door", "said", None),
+        ("reported", "Pictures arrive in a moment", "wait", None),
+        ("pictures", "Clip arrives in a moment", "wait", None),
+        ("converting", "Converting the clip…", "wait", None),
+        ("describing", "Describing what happened…", "wait", None),
+        ("clip failed", "Two people walk toward the door", "said", "Clip could not be converted: Cut short."),
+        ("all failed", "Clip could not be converted", "fail", "Cut short."),
+        ("interrupted", "Two people walk toward the door", "said", "Recording was interrupted"),
+        ("nothing came", "Motion", "quiet", "No pictures arrived"),
+        ("said nothing", "Motion", "quiet", None),
+    ],
+)
+def test_the_words_of_a_card(state: str, headline: str, kind: str, note: str | None) -> None:
+    card = gallery([STATES[state]], clip_errors={48213: "Cut short."}).days[0].cards[0]
+    assert (card.headline, card.headline_kind, card.note) == (headline, kind, note)
+    assert bool(card.steps) == (kind == "wait")
+
+
+def test_cards_stand_under_their_day_unless_the_filter_names_it() -> None:
+    events = [make_event(), make_event(ago=DAY), make_event(ago=DAY + 60), make_event(ago=3 * DAY)]
+    assert [(day.heading, len(day.cards)) for day in gallery(events).days] == [
+        ("Today", 1),
+        ("Yesterday", 2),
+        ("Thursday 20 November", 1),
+    ]
+    assert [day.heading for day in gallery(events[1:3], query=GalleryQuery(date="yesterday")).days] == [None]
+
+
+def test_paging_is_exact(render: Render) -> None:
+    events = [make_event(id=number) for number in range(24)]
+    first = gallery(events, total=1142, query=GalleryQuery(date="today"))
+    assert first.summary == "1–24 of 1,142 today"
+    assert first.pager
+    assert (first.pager.previous_url, first.pager.next_url) == (None, "/?date=today&offset=24")
+    last = gallery(events[:14], total=1142, query=GalleryQuery(offset=1128))
+    assert last.summary == "1,129–1,142 of 1,142"
+    assert last.pager
+    assert (last.pager.previous_url, last.pager.next_url) == ("/?offset=1104", None)
+    parser = parse(render(first))
+    assert {"/?date=today&limit=12", "/?date=today&limit=100", "/?camera_id=camera_1&date=today"} <= set(
+        parser.links
+    )
+
+
+def test_a_chosen_day_is_named(render: Render) -> None:
+    context = gallery(
+        [make_event(ago=DAY)], query=GalleryQuery(date="2025-11-21", camera_id="camera_2", limit=48)
+    )
+    assert context.summary == "1–1 of 1 on Friday 21 November"
+    assert context.frame.title == "Events · Back patio · Friday 21 November"
+    assert context.day_form.kept == (("camera_id", "camera_2"), ("limit", "48"))
+    assert 'value="2025-11-21"' in render(context)
+
+
+def test_an_event_remembers_where_one_came_from(render: Render) -> None:
+    context = gallery([make_event()], query=GalleryQuery(camera_id="camera_1", offset=24), total=25)
+    assert context.days[0].cards[0].url == "/events/48213?camera_id=camera_1&offset=24"
+    assert "/?offset=24" in parse(render(event_page(make_event()))).links
+
+
+@pytest.mark.parametrize(
+    ("context", "kind", "words"),
+    [
+        (gallery(cameras=[]), "no_cameras", "http://nvr.lan:8000/api/v1"),
+        (gallery(), "no_events", "Nothing has moved yet"),
+        (
+            gallery(query=GalleryQuery(camera_id="camera_3", date="today")),
+            "no_match",
+            "Side gate saw no motion today.",
+        ),
+        (
+            gallery(query=GalleryQuery(date="2025-11-02")),
+            "no_match",
+            "No camera saw motion on Sunday 2 November.",
+        ),
+        (gallery(query=GalleryQuery(camera_id="gone")), "no_match", "gone saw no motion."),
+        (gallery(total=30, query=GalleryQuery(offset=480)), "past_end", "/?offset=24"),
+    ],
+)
+def test_nothing_to_show_says_why_and_what_to_do(
+    render: Render, context: GalleryContext, kind: str, words: str
+) -> None:
+    assert context.empty
+    assert context.empty.kind == kind
+    assert context.pager is None
+    page = render(context)
+    parse(page)
+    assert words in page
+    assert 'class="actions"' in page
+
+
+def test_an_address_of_this_machine_is_not_one_for_agents() -> None:
+    for url, is_local in [
+        ("http://127.0.0.1:8000", True),
+        ("http://localhost", True),
+        ("http://[::1]:80", True),
+    ]:
+        assert gallery(cameras=[], server_url=url).agent_url_is_local is is_local
+    assert not gallery(cameras=[], server_url="http://192.168.1.2:8000/").agent_url_is_local
+
+
+def test_the_state_of_cameras_is_on_every_page(render: Render) -> None:
+    for context in (
+        gallery([make_event()]),
+        event_page(make_event()),
+        error_context(404, "There is no event 9.", site=SITE, now=NOW, cameras=CAMERAS),
+        docs_context(CAMERAS, site=SITE, now=NOW),
+    ):
+        page = render(context)
+        assert "2 of 3 cameras online" in page
+        assert "Side gate" in page
+    assert gallery(cameras=CAMERAS[:2]).frame.cameras_summary == "All 2 cameras online"
+    assert gallery(cameras=CAMERAS[:1]).frame.cameras_summary == "1 camera online"
+
+
+@pytest.mark.parametrize(
+    ("status", "title", "words"),
+    [
+        (403, "Not allowed", "agents.trusted_networks"),
+        (404, None, "Not Found"),
+        (503, "Temporarily unavailable", "Try again"),
+        (500, None, "Internal Server Error"),
+        (502, None, "Bad Gateway"),
+        (422, None, "Unprocessable"),
+        (599, None, "Error"),
+    ],
+)
+def test_errors_say_what_to_do(render: Render, status: int, title: str | None, words: str) -> None:
+    retry_url = "/?offset=24" if status == 503 else None
+    context = error_context(status, "A sentence.", site=SITE, now=NOW, title=title, retry_url=retry_url)
+    page = render(context)
+    parse(page)
+    assert words in page
+    assert "A sentence." in page
+    assert f"Error {status}" in page
+    assert "not known here" in page
+    assert ("/" in [action.url for action in context.actions]) == (status != 403)
+
+
+def test_the_reference_shows_our_document(render: Render) -> None:
+    page = render(docs_context(CAMERAS, site=SITE, now=NOW))
+    parse(page)
+    assert 'data-document="/openapi.json"' in page
+
+
+@pytest.mark.parametrize("part", ["pictures", "words", ""])
+def test_what_others_say_is_text(render: Render, part: str) -> None:
+    camera = replace(CAMERAS[0], name=HOSTILE, location=HOSTILE)
+    is_said = part != "words"
+    event = make_event(
+        part,
+        "clip",
+        mp4_conversion_status=ConversionStatus.FAILED,
+        ai_phrase=HOSTILE if is_said else None,
+        ai_description=HOSTILE if is_said else None,
+        ai_error=None if is_said else HOSTILE,
+        ai_objects=json.dumps([{"label": HOSTILE[:38], "count": 2}]),
+    )
+    if part != "pictures":
+        event = replace(event, image_a_path=f"c/{HOSTILE}.jpg", thumbnail_path=f"c/{HOSTILE}.jpg")
+    pages = (
+        render(gallery([event], clip_errors={48213: HOSTILE}, cameras=[camera])),
+        render(event_page(event, cameras=[camera], clip_error=HOSTILE)),
+        render(error_context(404, HOSTILE, site=replace(SITE, name=HOSTILE), now=NOW, cameras=[camera])),
+    )
+    for page in pages:
+        parse(page)
+        assert "<script>" not in page
+        assert "<img src=x" not in page
+        assert "&lt;script&gt;alert(1)" in page
+
+
+def test_pages_are_light(render: Render) -> None:
+    hundred = [make_event(id=10**6 + number, ago=60 * number) for number in range(24)]
+    cameras = [
+        replace(CAMERAS[0], camera_id=f"camera_{number}", name=f"Camera {number}") for number in range(12)
+    ]
+    assert len(render(gallery(hundred, cameras=cameras, total=10**6)).encode()) < 45_000
+    assert len(render(event_page(make_event())).encode()) < 15_000
+
+
+def test_files_that_are_here_can_be_downloaded(render: Render) -> None:
+    event = make_event(image_b_transferred=False)
+    context = event_page(event, sizes={"camera_1/videos/48213_video.mp4": 5_100_000})
+    assert [file.label for file in context.files] == ["Clip", "Picture A", "Thumbnail"]
+    page = render(context)
+    assert "5.1 MB" in page
+    assert 'download="48213_video.mp4"' in page
+
+
+def test_history_is_in_order_and_names_other_days() -> None:
+    event = make_event(ago=60, ai_processed_at=NOW, mp4_converted_at=NOW)
+    assert [entry.text for entry in event_page(event).history] == [
+        "motion",
+        "reported by the camera",
+        "clip playable",
+        "described",
+    ]
+    late = event_page(make_event(ago=2 * DAY, ai_processed_at=NOW)).history
+    assert late[-1].shown == "Today 18:43:30"
