@@ -3,6 +3,7 @@
 import click
 
 from securitycamd import __version__
+from securitycamd.cli.demo import demo
 from securitycamd.cli.serve import check_config, serve
 
 
@@ -18,3 +19,4 @@ def main() -> None:
 
 main.add_command(serve)
 main.add_command(check_config)
+main.add_command(demo)
