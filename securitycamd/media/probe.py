@@ -24,7 +24,7 @@ T = TypeVar("T")
 READ_BYTES: Final = 1024 * 1024
 # Bytes read in one call of the runner: small enough that no call comes near a file time-out on a healthy
 # mount, large enough that changing threads costs nothing.
-STEP_BYTES: Final = 16 * READ_BYTES
+STEP_BYTES: Final = 4 * READ_BYTES
 
 
 class RunBlocking(Protocol):

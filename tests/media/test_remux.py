@@ -1,6 +1,7 @@
 import asyncio
 import json
 import os
+import random
 import subprocess
 from fractions import Fraction
 from pathlib import Path
@@ -177,6 +178,23 @@ async def test_a_clip_damaged_in_its_middle_keeps_what_it_has(
         footage.corrupt_middle(), tmp_path / "out.tmp", frame_rate=15, timeout_seconds=30
     )
     assert 25 <= made.frames <= 30
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_whatever_the_damage_the_count_agrees_with_ffmpeg(
+    media: Media, footage: Footage, tmp_path: Path, seed: int
+) -> None:
+    """Or a clip that could be kept would be given up as not whole."""
+    chance = random.Random(seed)
+    stream = bytearray(footage.clip(profile="main", b_frames=2, slices=2).read_bytes())
+    for _ in range(40):
+        stream[chance.randrange(200, len(stream))] ^= 1 << chance.randrange(8)
+    hole = chance.randrange(200, len(stream))
+    stream[hole : hole + 700] = bytes(300) if seed % 2 else chance.randbytes(500)
+    source = tmp_path / "damaged.h264"
+    source.write_bytes(stream[: chance.randrange(len(stream) // 2, len(stream))])
+    made = await media.remux(source, tmp_path / "out.tmp", frame_rate=15, timeout_seconds=30)
+    assert 10 <= made.frames <= 31
 
 
 async def test_a_clip_that_starts_between_key_frames(media: Media, footage: Footage, tmp_path: Path) -> None:

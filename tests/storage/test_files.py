@@ -98,6 +98,8 @@ async def test_size_and_exists(files: Files, root: Path) -> None:
     [
         lambda f: f.size("../x"),
         lambda f: f.exists("/etc/passwd"),
+        lambda f: f.locate("../footage/../x"),
+        lambda f: f.read("/etc/passwd", limit_bytes=1),
         lambda f: f.remove("a/../../x"),
         lambda f: f.temporary_for("-y"),
         lambda f: f.publish(Path("x"), "concat:x"),
@@ -110,6 +112,16 @@ async def test_every_call_refuses_paths_out(
     (root / "camera_1" / "out").symlink_to("/tmp")
     with pytest.raises(InvalidError):
         await call(files)  # type: ignore[misc]  # each gives something to wait for
+
+
+async def test_what_is_there_is_found_and_read(files: Files, root: Path) -> None:
+    assert await files.locate(VIDEO) is None
+    assert await files.read(VIDEO, limit_bytes=9) is None
+    path = write(root / VIDEO, b"12345")
+    assert await files.locate(VIDEO) == path
+    assert await files.locate("camera_1/videos") is None
+    assert await files.read(VIDEO, limit_bytes=3) == b"123"
+    assert await files.each_size([VIDEO, "camera_1/videos/none.mp4", "../x"]) == {VIDEO: 5}
 
 
 async def test_sizes_over_several_steps(files: Files, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
