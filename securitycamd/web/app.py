@@ -8,7 +8,6 @@ from aiohttp import web
 
 from securitycamd.config import SettingsHolder
 from securitycamd.health.monitor import HealthMonitor
-from securitycamd.resources import resource
 from securitycamd.services.cameras import CameraService
 from securitycamd.services.events import EventService
 from securitycamd.services.jobs import JobQueue
@@ -16,14 +15,20 @@ from securitycamd.services.logs import LogService
 from securitycamd.services.stats import StatsService
 from securitycamd.storage.files import Files
 from securitycamd.supervision import Supervisor
-from securitycamd.web import keys, pages
+from securitycamd.web import keys, pages, static
 from securitycamd.web.api import cameras, events, logs, media, reference, system
 from securitycamd.web.middleware import guard, scope, tell_errors
 from securitycamd.web.registry import Route, add_routes
 from securitycamd.web.ui.environment import environment_options, finish_environment
 
 API_ROUTES: Final[list[Route]] = [*cameras.ROUTES, *events.ROUTES, *logs.ROUTES, *system.ROUTES]
-ALL_ROUTES: Final[list[Route]] = [*API_ROUTES, *reference.ROUTES, *media.ROUTES, *pages.ROUTES]
+ALL_ROUTES: Final[list[Route]] = [
+    *API_ROUTES,
+    *reference.ROUTES,
+    *media.ROUTES,
+    *static.ROUTES,
+    *pages.ROUTES,
+]
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,6 @@ def make_app(parts: Parts) -> web.Application:
     app[keys.SUPERVISOR] = parts.supervisor
     app[keys.DOCUMENT] = reference.render_document(API_ROUTES, parts.settings.current.site.name)
     finish_environment(aiohttp_jinja2.setup(app, **environment_options()))
-    app.router.add_static("/static", resource("static"), append_version=False)
+    app[keys.STATIC] = static.static_files()
     add_routes(app, ALL_ROUTES)
     return app

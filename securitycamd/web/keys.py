@@ -1,5 +1,6 @@
 """Where handlers find the services."""
 
+from pathlib import Path
 from typing import Final
 
 from aiohttp import web
@@ -24,3 +25,4 @@ HEALTH: Final = web.AppKey("health", HealthMonitor)
 FILES: Final = web.AppKey("files", Files)
 SUPERVISOR: Final = web.AppKey("supervisor", Supervisor)
 DOCUMENT: Final = web.AppKey("document", bytes)
+STATIC: Final = web.AppKey("static", dict[str, Path])

@@ -13,7 +13,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from securitycamd.domain.errors import DomainError, ForbiddenError, InvalidError, UnavailableError
-from securitycamd.domain.names import CAMERA_ID_PATTERN
+from securitycamd.domain.names import is_camera_id
 from securitycamd.domain.principal import NOBODY, TRUSTED_OPERATOR, Audience, Principal
 from securitycamd.web import keys
 from securitycamd.web.pages import error_page
@@ -29,7 +29,10 @@ CONTENT_SECURITY_POLICY: Final = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self';"
     " frame-ancestors 'none'"
 )
+# A name or an address, and a port; whatever else a client may claim must not get into our pages' addresses.
+_HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]*|\[(?P<address>[0-9A-Fa-f:.]+)\])(?::[0-9]{0,5})?")
 SENTENCES: Final = {
+    400: "This is not a request that can be read.",
     404: "There is nothing at this address.",
     405: "This address does not take that method.",
     413: "The body is larger than this server takes.",
@@ -101,6 +104,8 @@ def _prefers_html(request: web.Request) -> bool:
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Decide who asks and whether the route is for them; keep other sites' pages from acting in a visitor's name."""
+    if not _is_host(request.headers.get("Host", "")):
+        raise web.HTTPBadRequest
     settings = request.app[keys.SETTINGS].current
     trusted = is_trusted(request.remote or "", settings.agents.trusted_networks)
     if (request.content_length or 0) > request.client_max_size:
@@ -117,7 +122,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     agent = request.headers.get("User-Agent", "")
     if trusted and agent.startswith(AGENT_PREFIX):
         camera_id = agent[len(AGENT_PREFIX) :]
-        if _is_camera_id(camera_id):
+        if is_camera_id(camera_id):
             request.app[keys.CAMERAS].note_heard(camera_id)
     return await handler(request)
 
@@ -135,8 +140,14 @@ def is_trusted(remote: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> 
 
 
 @lru_cache(maxsize=1024)
-def _is_camera_id(text: str) -> bool:
-    return re.fullmatch(CAMERA_ID_PATTERN, text) is not None
+def _is_host(text: str) -> bool:
+    host = _HOST.fullmatch(text)
+    if host is None or host["address"] is None:
+        return host is not None
+    try:
+        return isinstance(ip_address(host["address"]), IPv6Address)
+    except ValueError:
+        return False
 
 
 def _refuse_foreign_site(request: web.Request, origins: tuple[str, ...]) -> None:

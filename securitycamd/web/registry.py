@@ -83,8 +83,15 @@ class Route:
             query = self.query_model.model_validate(dict(request.rel_url.query))
         adapter: TypeAdapter[Any] | None = self._body_adapter  # type: ignore[attr-defined]  # set in __post_init__
         if adapter is not None:
-            body = adapter.validate_json(await request.read())
+            body = adapter.validate_json(await _read(request))
         return await self.handler(Call(request, request[PRINCIPAL], path, query, body))
+
+
+async def _read(request: web.Request) -> bytes:
+    try:
+        return await request.read()
+    except web.RequestPayloadError:  # not encoded as its headers say
+        raise web.HTTPBadRequest from None
 
 
 def json_reply(payload: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -12,7 +12,7 @@ from securitycamd.web.schemas.logs import LogEntry, LogListReply, LogQuery, Logs
 
 async def ingest(call: Call[None, None, list[LogEntry]]) -> web.Response:
     """Keep a batch of lines."""
-    inserted = await call.app[keys.LOGS].add(call.principal, [entry.line() for entry in call.body])
+    inserted = await call.app[keys.LOGS].add(call.principal, call.body)
     return json_reply({"logs_inserted": inserted}, 201)
 
 

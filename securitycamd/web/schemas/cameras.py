@@ -18,7 +18,7 @@ class CameraRegister(Input):
     camera_id: CameraId
     name: Annotated[str, Field(min_length=1, max_length=100)]
     location: Annotated[str, Field(min_length=1, max_length=200)]
-    ip_address: Annotated[str, Field(min_length=1, max_length=45, examples=["192.168.1.31"])]
+    ip_address: Annotated[str, Field(max_length=45, examples=["192.168.1.31"])]
 
 
 class CameraReply(BaseModel):

@@ -99,10 +99,18 @@ def after(moment: datetime, zone: ZoneInfo) -> Span:
 
 
 def _moment(field: str, value: date | datetime, zone: ZoneInfo, *, last: bool) -> datetime:
-    """The first moment of ``value``, or the first after it; of the two readings of a repeated hour the wider one."""
+    """The first moment of ``value``, or the first after it.
+
+    Of the two readings of a naive time in a repeated hour the wider one; in a skipped hour the one under
+    which events are kept (see :func:`securitycamd.domain.times.read_time`).
+    """
     if not EARLIEST.year < value.year < 8999:
         raise InvalidError(field, "the year cannot be stored")
     if not isinstance(value, datetime):
         return day_bounds(value, zone)[last]
-    moment = value.replace(tzinfo=zone, fold=int(last)) if value.tzinfo is None else value
-    return next_microsecond(moment) if last else moment.astimezone(UTC)
+    if value.tzinfo is not None:
+        moment = value.astimezone(UTC)
+    else:
+        first, second = (value.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+        moment = max(first, second) if last else first
+    return next_microsecond(moment) if last else moment

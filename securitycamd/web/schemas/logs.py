@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from securitycamd.domain.models import LogFilter, LogLine, NewLogLine
+from securitycamd.domain.models import LogFilter, LogLine
 from securitycamd.domain.names import LogLevel
 from securitycamd.domain.times import Span
 from securitycamd.web.registry import Input
@@ -14,6 +14,11 @@ from securitycamd.web.schemas.common import MAX_OFFSET, Bound, IsoTime, after, s
 
 DEFAULT_STRETCH: Final = timedelta(minutes=15)
 MESSAGE_LIMIT: Final = 16_000
+
+
+def _cut(message: str) -> str:
+    # A refusal would cost the agent its whole batch.
+    return message[:MESSAGE_LIMIT]
 
 
 class LogEntry(Input):
@@ -24,17 +29,20 @@ class LogEntry(Input):
     source: Annotated[str, Field(min_length=1, max_length=100)]
     timestamp: IsoTime
     level: LogLevel
-    message: Annotated[str, Field(min_length=1, max_length=MESSAGE_LIMIT, description="trimmed; not blank")]
-
-    def line(self) -> NewLogLine:
-        """The same in the domain's words."""
-        return NewLogLine(self.source, self.timestamp, self.level, self.message)
+    message: Annotated[
+        str,
+        Field(min_length=1, description=f"trimmed; not blank; kept up to {MESSAGE_LIMIT} characters"),
+        AfterValidator(_cut),
+    ]
 
 
 class LogQuery(Input):
     """Which lines, newest first; without any time the last 15 minutes."""
 
-    source: Annotated[str | None, Field(max_length=100)] = None
+    # Sources are kept trimmed.
+    model_config = ConfigDict(extra="ignore", frozen=True, str_strip_whitespace=True)
+
+    source: Annotated[str | None, Field(min_length=1, max_length=100)] = None
     level: LogLevel | None = None
     after: Annotated[IsoTime | None, Field(description="only later lines; default: 15 minutes ago")] = None
     start_date: Bound | None = None

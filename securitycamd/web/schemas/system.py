@@ -43,7 +43,7 @@ class HealthReportReply(BaseModel):
 class StatsQuery(Input):
     """Which period."""
 
-    hours: Annotated[float, Field(gt=0, le=24 * 366, allow_inf_nan=False)] = 24
+    hours: Annotated[float, Field(gt=0, le=24 * 366, allow_inf_nan=False)] = 24.0
 
 
 class CameraStatsReply(BaseModel):
