@@ -4,6 +4,7 @@ Nothing else wires things together.
 """
 
 import asyncio
+import gc
 import signal
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -47,6 +48,7 @@ from securitycamd.tasks.workers import JobWorkers
 from securitycamd.telemetry.notify import notify
 from securitycamd.telemetry.pipeline import Pipeline
 from securitycamd.web.app import Parts, make_app
+from securitycamd.web.server import ProblemRunner
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +68,10 @@ class StartError(Exception):
     """The daemon cannot start; the message says what to do."""
 
 
+class _StoppedEarlyError(Exception):
+    """It was asked to stop before it was ready."""
+
+
 @dataclass
 class Daemon:
     """One daemon, from its settings to its end."""
@@ -82,6 +88,12 @@ class Daemon:
             StartError, InstanceError, EmbeddedServerError, MigrationError: it cannot start.
             ExceptionGroup: a critical task kept dying.
         """
+        try:
+            await self._run()
+        except _StoppedEarlyError:
+            log.info("stopped while waiting for the database")
+
+    async def _run(self) -> None:
         async with AsyncExitStack() as stack:
             self._listen_to_signals()
             instance = stack.enter_context(Instance(self.settings.current.state_directory))
@@ -96,6 +108,10 @@ class Daemon:
                 asyncio.get_running_loop().add_signal_handler(
                     signal.SIGHUP, lambda: group.create_task(self.reload(), name="reload")
                 )
+                # What was made until now stays: the collector need not look at it again, and then collects what
+                # requests leave behind sooner.
+                gc.collect()
+                gc.freeze()
                 notify("READY=1")
                 log.info("securitycamd is ready", version=__version__, address=_address_of(runner))
                 await self.stopping.wait()
@@ -134,7 +150,10 @@ class Daemon:
     ) -> tuple[EmbeddedServer | None, DatabaseAddress]:
         settings = self.settings.current.database
         if settings.url:
-            return None, DatabaseAddress.from_url(settings.url)
+            try:
+                return None, DatabaseAddress.from_url(settings.url)
+            except ValueError as error:
+                raise StartError(f"database.url: {error}") from error
         server = EmbeddedServer(
             instance.folder / "mariadb",
             buffer_pool_mb=settings.buffer_pool_mb,
@@ -154,10 +173,11 @@ class Daemon:
             try:
                 await migrate.migrate(address, steps)
                 break
-            except DatabaseUnavailableError:
-                log.warning("waiting for the database", host=address.host, port=address.port)
+            except DatabaseUnavailableError as error:
+                # The reason too: a wrong password looks like a server that is away.
+                log.warning("waiting for the database", address=str(address), reason=str(error.__cause__))
                 if await self._asked_to_stop_within(2.0):
-                    raise StartError("stopped while waiting for the database") from None
+                    raise _StoppedEarlyError from None
         db = Database(
             address,
             pool_size=settings.database.pool_size,
@@ -177,6 +197,8 @@ class Daemon:
         stack.push_async_callback(media.close)
         shared = Shared.make(self.settings, db, files, media, instance.name)
         stack.push_async_callback(shared.analysis.close)
+        # In a thread: the client of the AI server is read from the disk at its first use.
+        await asyncio.to_thread(shared.analysis.analyst)
         await db.ping()
         await shared.jobs.give_back_own()
         await shared.logs.make_partitions()
@@ -197,7 +219,7 @@ class Daemon:
     async def _open_web(self, stack: AsyncExitStack, shared: "Shared") -> web.AppRunner:
         settings = self.settings.current.server
         app = await asyncio.to_thread(make_app, shared.parts())
-        runner = web.AppRunner(
+        runner = ProblemRunner(
             app, handle_signals=False, access_log=None, shutdown_timeout=settings.stop_seconds
         )
         await runner.setup()
@@ -271,6 +293,7 @@ class Daemon:
                 upkeep(
                     [
                         Duty("presence", 5, shared.cameras.write_heard),
+                        Duty("lost jobs", 5, shared.jobs.give_back_lost),
                         Duty("stale leases", 10, shared.jobs.recover_stale),
                         Duty("converter size", 5, resize),
                         Duty("log partitions", 3600, shared.logs.make_partitions),

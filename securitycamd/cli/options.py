@@ -7,6 +7,8 @@ import click
 
 from securitycamd.config import Settings, SettingsError, load_settings
 
+EXIT_KEPT_FAILING: Final = 1
+"""A part without which the daemon is no use kept failing; a restart may help."""
 EXIT_SETTINGS: Final = 2
 """The settings are wrong; a restart will not help."""
 EXIT_START: Final = 3

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from securitycamd.cli.options import EXIT_START, config_option, fail, settings_or_exit
+from securitycamd.cli.options import EXIT_KEPT_FAILING, EXIT_START, config_option, fail, settings_or_exit
 from securitycamd.config import SettingsHolder
 
 
@@ -34,17 +34,28 @@ def serve(config: Path | None) -> None:
     async def run() -> None:
         await Daemon(SettingsHolder(settings), config, logs).run()
 
+    failures: list[BaseException] = []
+    code = EXIT_START
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run())
+    # Only noted here: what is raised inside except* leaves it in a group, with a traceback and another code.
     except* (StartError, InstanceError, EmbeddedServerError, MigrationError) as group:
-        logs.stop()
-        fail("; ".join(str(error) for error in group.exceptions), EXIT_START)
+        failures += _leaves(group)
     except* CriticalTaskError as group:
-        logs.stop()
-        fail("; ".join(str(error) for error in group.exceptions))
+        failures += _leaves(group)
+        code = EXIT_KEPT_FAILING
     finally:
         logs.stop()
+    if failures:
+        fail("; ".join(str(failure) for failure in failures), code)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    leaves: list[BaseException] = []
+    for error in group.exceptions:
+        leaves += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return leaves
 
 
 @click.command("check-config", epilog="Ends with 0 when all is well, 2 when something is wrong.")

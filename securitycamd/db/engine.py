@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import aiomysql
 import structlog
@@ -49,15 +49,30 @@ class DatabaseAddress:
 
     @classmethod
     def from_url(cls, url: str) -> "DatabaseAddress":
-        """Read ``mysql://user:password@host:port/name`` (percent-encoded parts)."""
+        """Read ``mysql://user:password@host:port/name`` (percent-encoded parts).
+
+        ``mysql://user@localhost/name?unix_socket=/run/mysqld/mysqld.sock`` goes through a Unix socket.
+
+        Raises:
+            ValueError: the address has an option that is not known here; better said than passed over.
+        """
         parts = urlsplit(url)
+        options = dict(parse_qsl(parts.query, keep_blank_values=True))
+        socket = options.pop("unix_socket", None)
+        if options:
+            raise ValueError(f"no such option: {', '.join(options)} (there is unix_socket)")
         return cls(
             user=unquote(parts.username or "root"),
             password=unquote(parts.password or ""),
             name=unquote(parts.path.strip("/")),
             host=parts.hostname or "localhost",
             port=parts.port or 3306,
+            socket=socket or None,
         )
+
+    def __str__(self) -> str:
+        """Where it is, without user and password."""
+        return f"{self.socket or f'{self.host}:{self.port}'}/{self.name}"
 
 
 class Transaction:
@@ -107,6 +122,9 @@ class Database:
         self._pool_size = pool_size
         self._wait_seconds = wait_seconds
         self._statement_seconds = statement_seconds
+        # The server ends a statement that takes too long; this is for a server that does not answer at all.
+        self._session_seconds = statement_seconds + wait_seconds if statement_seconds else None
+        self._tellers: set[asyncio.Task[None]] = set()
         self._pool: aiomysql.Pool | None = None
         self._closing = False
         self.connected = False
@@ -161,33 +179,35 @@ class Database:
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Transaction]:
         """A connection in which each statement commits by itself."""
-        connection = await self._acquire()
-        try:
-            yield Transaction(connection)
-        except BaseException as error:
-            self._failed(connection, error)
-            raise
-        finally:
-            self._release(connection)
+        async with self._answering():
+            connection = await self._acquire()
+            try:
+                yield Transaction(connection)
+            except BaseException as error:
+                self._failed(connection, error)
+                raise
+            finally:
+                self._release(connection)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """A transaction: committed at the end, rolled back on an error. READ COMMITTED."""
-        connection = await self._acquire()
-        try:
-            await connection.begin()
-            yield Transaction(connection)
-            await connection.commit()
-        except BaseException as error:
-            if isinstance(error, err.MySQLError | OSError) or not isinstance(error, Exception):
-                # Closing rolls back on the server; a rollback could hang on a connection that is already lost.
-                connection.close()
-            else:
-                await self._roll_back(connection)
-            self._failed(connection, error)
-            raise
-        finally:
-            self._release(connection)
+        async with self._answering():
+            connection = await self._acquire()
+            try:
+                await connection.begin()
+                yield Transaction(connection)
+                await connection.commit()
+            except BaseException as error:
+                if isinstance(error, err.MySQLError | OSError) or not isinstance(error, Exception):
+                    # Closing rolls back on the server; a rollback could hang on a connection that is lost.
+                    connection.close()
+                else:
+                    await self._roll_back(connection)
+                self._failed(connection, error)
+                raise
+            finally:
+                self._release(connection)
 
     async def transact(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         """Run ``work`` in a transaction, and again when another transaction got in the way.
@@ -229,6 +249,19 @@ class Database:
             return False
         return True
 
+    @asynccontextmanager
+    async def _answering(self) -> AsyncIterator[None]:
+        """Bound what is inside: a server that hangs, or whose machine lost its power, says nothing at all."""
+        limit = asyncio.timeout(self._session_seconds)
+        try:
+            async with limit:
+                yield
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            self._lost(error)
+            raise DatabaseUnavailableError from error
+
     async def _acquire(self) -> aiomysql.Connection:
         if self._pool is None:
             raise DatabaseUnavailableError
@@ -254,10 +287,16 @@ class Database:
             connection.close()
 
     def _release(self, connection: aiomysql.Connection) -> None:
-        if self._pool is not None:
-            self._pool.release(connection)
-        else:
+        if self._pool is None:
             connection.close()
+            return
+        self._pool.release(connection)
+        if connection.closed:
+            # The driver's pool tells those who wait of a connection that came back, but not of the room that a
+            # closed one leaves; they would wait until the next comes back, or for ever.
+            teller = asyncio.create_task(self._pool._wakeup(), name="database room")  # noqa: SLF001
+            self._tellers.add(teller)
+            teller.add_done_callback(self._tellers.discard)
 
     def _failed(self, connection: aiomysql.Connection, error: BaseException) -> None:
         """Turn what the driver says of a server that is away into the domain's word for it."""

@@ -16,6 +16,7 @@ from securitycamd.domain.names import ConversionStatus, EventStatus
 from securitycamd.domain.times import EARLIEST, LATEST
 
 _E = events.c
+_LARGEST_ID: Final = 2**32 - 1
 ALL_CAMERAS: Final = "events"
 SEEK_FROM: Final = 500
 """From this offset on, kept counts find the place; before it, skipping rows of the index is as quick."""
@@ -44,21 +45,26 @@ def series(camera_id: str | None) -> str:
     return ALL_CAMERAS if camera_id is None else f"{ALL_CAMERAS}|{camera_id}"
 
 
+def _maybe_float(value: float | None) -> float | None:
+    # The database writes 62.0 as 62.
+    return None if value is None else float(value)
+
+
 def _event(row: Row) -> Event:
     # By position, in the order of the columns: this runs for every event of every page.
     return Event(
         row[0],
         row[1],
         time_in(row[2]),
-        row[3],
-        row[4],
+        float(row[3]),
+        _maybe_float(row[4]),
         EventStatus(row[5]),
         row[6],
         row[7],
         row[8],
         row[9],
         row[10],
-        row[11],
+        _maybe_float(row[11]),
         bool(row[12]),
         bool(row[13]),
         bool(row[14]),
@@ -68,7 +74,7 @@ def _event(row: Row) -> Event:
         bool(row[18]),
         maybe_time_in(row[19]),
         None if row[20] is None else bool(row[20]),
-        row[21],
+        _maybe_float(row[21]),
         row[22],
         row[23],
         row[24],
@@ -79,12 +85,19 @@ def _event(row: Row) -> Event:
 
 async def by_ids(session: Database | Transaction, ids: Sequence[int]) -> dict[int, Event]:
     """The events with these ids that exist."""
+    ids = _storable(ids)
     return {row[0]: _event(row) for row in await session.rows(_BY_IDS, ids=ids)} if ids else {}
 
 
 async def lock(transaction: Transaction, ids: Sequence[int]) -> dict[int, Event]:
     """The same, locked until the transaction ends; in the order of ids, so that two batches cannot deadlock."""
-    return {row[0]: _event(row) for row in await transaction.rows(_LOCK_IDS, ids=sorted(ids))} if ids else {}
+    ids = sorted(_storable(ids))
+    return {row[0]: _event(row) for row in await transaction.rows(_LOCK_IDS, ids=ids)} if ids else {}
+
+
+def _storable(ids: Sequence[int]) -> list[int]:
+    """Those that the column can hold: the server refuses a whole statement for a number of hundreds of digits."""
+    return [event_id for event_id in ids if 0 < event_id <= _LARGEST_ID]
 
 
 async def by_keys(session: Transaction, keys: set[tuple[str, datetime]]) -> dict[tuple[str, datetime], Event]:
@@ -159,11 +172,14 @@ def _in_span() -> list[ColumnElement[bool]]:
 
 
 def _list(shape: str) -> Query:
+    # Two events of one camera never share a time; and only without the id does MariaDB see that the index of one
+    # camera's times is in the wanted order.
+    order = [_E.timestamp.desc()] if shape == "one" else [_E.timestamp.desc(), _E.id.desc()]
     # The rows to skip are skipped in the index alone; only the page itself is read whole.
     ids = (
         select(_E.id)
         .where(*_cameras_are(shape), *_in_span())
-        .order_by(_E.timestamp.desc(), _E.id.desc())
+        .order_by(*order)
         .limit(bindparam("limit"))
         .offset(bindparam("offset"))
         .subquery("page")

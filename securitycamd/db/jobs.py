@@ -1,6 +1,6 @@
 """The one queue of background work. Only the database's clock counts."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, bindparam, func, select, text
@@ -95,6 +95,9 @@ _GIVE_BACK: Final = Command(
         updated_at=_NOW,
     )
 )
+_OWNERS: Final = Query(
+    select(_J.lease_owner).where(_J.state == JobState.RUNNING, _J.lease_owner.like(bindparam("owners")))
+)
 _RECOVER: Final = Command(
     jobs.update()
     .where(_J.state == JobState.RUNNING, _J.lease_until < _NOW)
@@ -163,6 +166,12 @@ async def finish(
 async def give_back(session: Database | Transaction, instance: str) -> int:
     """Queue again what an earlier life of this instance held; how many. Costs no attempt: the job was not at fault."""
     return await session.execute(_GIVE_BACK, owners=f"{instance}:%")
+
+
+async def give_back_lost(transaction: Transaction, instance: str, held: Collection[str]) -> int:
+    """Queue again what is running in this instance's name but under no owner of ``held``; how many. Costs no attempt."""
+    owners = [owner for (owner,) in await transaction.rows(_OWNERS, owners=f"{instance}:%")]
+    return sum([await transaction.execute(_GIVE_BACK, owners=owner) for owner in owners if owner not in held])
 
 
 async def recover(session: Database | Transaction) -> int:

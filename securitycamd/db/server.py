@@ -72,6 +72,8 @@ class EmbeddedServer:
             "--no-defaults",
             f"--datadir={self._data}",
             f"--socket={self._socket}",
+            # Its own: a starting server clears the temporary folder of tables, also those of other servers.
+            f"--tmpdir={self._folder / 'tmp'}",
             f"--pid-file={self._pid_file}",
             f"--log-error={self._folder / 'mariadbd.log'}",
             "--skip-networking",
@@ -123,6 +125,7 @@ class EmbeddedServer:
         self._folder.mkdir(parents=True, exist_ok=True)
         # The root account has no password: the folder's permissions are its lock.
         self._folder.chmod(0o700)
+        (self._folder / "tmp").mkdir(exist_ok=True)
         self._socket.parent.mkdir(mode=0o700, exist_ok=True)
         self._socket.parent.chmod(0o700)
 

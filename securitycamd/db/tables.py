@@ -6,16 +6,19 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    PrimaryKeyConstraint,
     SmallInteger,
     String,
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.mysql import BIGINT, BOOLEAN, DATETIME, DOUBLE, INTEGER, SMALLINT
 
 metadata = MetaData()
 
+_ZERO = text("0")
 _ID = INTEGER(unsigned=True)
 _TIME = DATETIME(fsp=6)
 _WORD = String(16, collation="ascii_bin")
@@ -52,13 +55,13 @@ events = Table(
     Column("video_h264_path", String(500)),
     Column("video_mp4_path", String(500)),
     Column("video_duration", DOUBLE),
-    Column("image_a_transferred", BOOLEAN, nullable=False),
-    Column("image_b_transferred", BOOLEAN, nullable=False),
-    Column("thumbnail_transferred", BOOLEAN, nullable=False),
-    Column("video_transferred", BOOLEAN, nullable=False),
+    Column("image_a_transferred", BOOLEAN, nullable=False, server_default=_ZERO),
+    Column("image_b_transferred", BOOLEAN, nullable=False, server_default=_ZERO),
+    Column("thumbnail_transferred", BOOLEAN, nullable=False, server_default=_ZERO),
+    Column("video_transferred", BOOLEAN, nullable=False, server_default=_ZERO),
     Column("mp4_conversion_status", _WORD, nullable=False),
     Column("mp4_converted_at", _TIME),
-    Column("ai_processed", BOOLEAN, nullable=False),
+    Column("ai_processed", BOOLEAN, nullable=False, server_default=_ZERO),
     Column("ai_processed_at", _TIME),
     Column("ai_person_detected", BOOLEAN),
     Column("ai_confidence", DOUBLE),
@@ -80,8 +83,8 @@ jobs = Table(
     ),
     Column("kind", _WORD, nullable=False),
     Column("state", _WORD, nullable=False),
-    Column("priority", SmallInteger, nullable=False),
-    Column("attempts", SMALLINT(unsigned=True), nullable=False),
+    Column("priority", SmallInteger, nullable=False, server_default=_ZERO),
+    Column("attempts", SMALLINT(unsigned=True), nullable=False, server_default=_ZERO),
     Column("run_after", _TIME, nullable=False),
     Column("lease_owner", String(80, collation="ascii_bin")),
     Column("lease_until", _TIME),
@@ -105,14 +108,15 @@ tallies = Table(
 logs = Table(
     "logs",
     metadata,
-    Column("timestamp", _TIME, primary_key=True),
-    Column("id", BIGINT(unsigned=True), primary_key=True, autoincrement=True),
+    Column("id", BIGINT(unsigned=True), nullable=False, autoincrement=True),
     Column("source", String(100, collation="utf8mb4_bin"), nullable=False),
+    Column("timestamp", _TIME, nullable=False),
     Column("level", String(8, collation="ascii_bin"), nullable=False),
     Column("message", Text, nullable=False),
+    PrimaryKeyConstraint("timestamp", "id"),
     Index("ix_logs_id", "id"),
-    Index("ix_logs_source_timestamp", "source", "timestamp"),
-    Index("ix_logs_level_timestamp", "level", "timestamp"),
+    Index("ix_logs_source_timestamp", "source", "timestamp", "id"),
+    Index("ix_logs_level_timestamp", "level", "timestamp", "id"),
 )
 
 migrations = Table(

@@ -121,7 +121,11 @@ async def since(
 def _place() -> Query:
     rows = func.sum(_T.n)
     newest_first = (
-        select(_T.start, (func.sum(rows).over(order_by=_T.start.desc()) - rows).label("newer"))
+        select(
+            _T.start,
+            (func.sum(rows).over(order_by=_T.start.desc()) - rows).label("newer"),
+            rows.label("here"),
+        )
         .where(
             one_of(_T.series, "series"),
             _T.span == bindparam("span"),
@@ -135,8 +139,7 @@ def _place() -> Query:
     return Query(
         select(newest_first.c.start, newest_first.c.newer)
         .where(newest_first.c.newer <= bindparam("rank"))
-        .order_by(newest_first.c.newer.desc())
-        .limit(1)
+        .where(newest_first.c.newer + newest_first.c.here > bindparam("rank"))
     )
 
 
@@ -151,7 +154,8 @@ async def place(
     ``None`` when there are fewer rows.
     """
     names = list(series)
-    start, end = EARLIEST, datetime.max.replace(tzinfo=EARLIEST.tzinfo)
+    # The coarsest span of the earliest row starts before it.
+    start, end = floor(EARLIEST, ladder.spans[0]), datetime.max.replace(tzinfo=EARLIEST.tzinfo)
     for span in ladder.spans:
         values: dict[str, Any] = {"start": time_out(start), "end": time_out(end), "span": span, "rank": rank}
         row = await session.row(_PLACE, series=names, **values)

@@ -1,6 +1,6 @@
 """How times travel between Python and the database: aware UTC here, ``DATETIME(6)`` of UTC there."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 
 def time_in(text: str) -> datetime:
@@ -15,7 +15,7 @@ def maybe_time_in(text: str | None) -> datetime | None:
 
 def time_out(value: datetime) -> datetime:
     """The naive UTC time that the driver writes; refuses a time whose zone is unknown."""
-    if value.utcoffset() != timedelta(0):
+    if value.tzinfo is not UTC:
         if value.tzinfo is None:
             raise ValueError("a time without a zone cannot be stored")
         value = value.astimezone(UTC)

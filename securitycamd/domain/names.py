@@ -1,9 +1,19 @@
 """The words of the wire: enumerations and the shapes of identifiers."""
 
+import re
 from enum import StrEnum
 from typing import Final
 
 CAMERA_ID_PATTERN: Final = r"^[A-Za-z0-9_]{1,50}$"
+_CAMERA_ID: Final = re.compile(CAMERA_ID_PATTERN)
+
+
+def is_camera_id(text: str) -> bool:
+    """Whether a camera can be called so.
+
+    Nothing else may be compared with the column, to which final spaces do not count.
+    """
+    return _CAMERA_ID.fullmatch(text) is not None
 
 
 class EventStatus(StrEnum):

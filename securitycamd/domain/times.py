@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 from securitycamd.domain.errors import InvalidError
 
-EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
+# A Pi without a clock wakes up in 1970, and its events must be kept too.
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 
 
@@ -44,8 +45,8 @@ def _bounded(value: datetime) -> datetime:
     if not EARLIEST.year <= value.year < LATEST.year:
         raise InvalidError("timestamp", f"the year must be between {EARLIEST.year} and {LATEST.year - 1}")
     moment = value.astimezone(UTC)
-    if moment < EARLIEST:
-        raise InvalidError("timestamp", f"must be after {EARLIEST:%Y-%m-%d}")
+    if not EARLIEST <= moment < LATEST:  # the year of the zone is not always that of UTC
+        raise InvalidError("timestamp", f"must be between {EARLIEST:%Y-%m-%d} and {LATEST:%Y-%m-%d} UTC")
     return moment
 
 
@@ -89,13 +90,20 @@ def named_day(name: str, zone: ZoneInfo, now: datetime | None = None) -> Span:
     if name in ("today", "yesterday"):
         day = today(zone, now) - timedelta(days=name == "yesterday")
     else:
-        try:
-            day = date.fromisoformat(name)
-        except ValueError:
-            raise InvalidError("date", "use today, yesterday or YYYY-MM-DD") from None
+        day = _date(name)
         if not EARLIEST.year < day.year < LATEST.year:
             raise InvalidError("date", "the year cannot be stored")
     return Span(*day_bounds(day, zone))
+
+
+def _date(text: str) -> date:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != text:  # 20251028 and 2025-W44-2 are ISO dates, too
+        raise InvalidError("date", "use today, yesterday or YYYY-MM-DD")
+    return day
 
 
 def next_microsecond(moment: datetime) -> datetime:

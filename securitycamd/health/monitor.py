@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from securitycamd.domain.errors import UnavailableError
 from securitycamd.health.report import Finding, Level, Report, Rule
 
 log = structlog.get_logger(__name__)
@@ -49,3 +50,5 @@ class HealthMonitor:
                 return await rule.check()
         except TimeoutError:
             return Finding(rule.name, Level.WARNING, f"No answer within {RULE_TIMEOUT_SECONDS:.0f} s.")
+        except UnavailableError as error:
+            return Finding(rule.name, Level.WARNING, str(error))

@@ -1,14 +1,21 @@
 """Cameras: registration, presence, lists."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Final
 
+from securitycamd.batching import Batcher
 from securitycamd.config import SettingsHolder
 from securitycamd.db import cameras as rows
 from securitycamd.db.engine import Database, Transaction
-from securitycamd.domain.errors import NotFoundError
+from securitycamd.domain.errors import DatabaseUnavailableError, NotFoundError
 from securitycamd.domain.models import Camera, CameraRegistration
+from securitycamd.domain.names import is_camera_id
 from securitycamd.domain.principal import Principal
+
+WAITING_LIMIT: Final = 2000
+HEARD_LIMIT: Final = 10_000
 
 
 class CameraService:
@@ -17,8 +24,12 @@ class CameraService:
     def __init__(self, database: Database, settings: SettingsHolder) -> None:
         self._database = database
         self._settings = settings
+        # Every page shows the cameras: those asked for together are read once.
+        self._reading: Batcher[None, list[Camera]] = Batcher(
+            self._read_batch, limit=1000, waiting_limit=WAITING_LIMIT, full=DatabaseUnavailableError
+        )
         self._heard: dict[str, datetime] = {}
-        """When agents were last heard of here, as far as not written yet; bounded by the cameras that exist."""
+        """When agents were last heard of here, as far as not written yet."""
 
     async def register(self, principal: Principal, registration: CameraRegistration) -> tuple[Camera, bool]:
         """Make or renew a camera's record; whether it is new."""
@@ -31,7 +42,7 @@ class CameraService:
 
     async def everything(self, principal: Principal) -> list[Camera]:
         """The cameras that ``principal`` may see, by ``camera_id``."""
-        found = await rows.everything(self._database)
+        found = await self._reading(None)
         return [self._current(camera) for camera in found if principal.may_see(camera.camera_id)]
 
     async def get(self, principal: Principal, camera_id: str) -> Camera:
@@ -41,15 +52,16 @@ class CameraService:
             NotFoundError: there is none, or not for this principal.
         """
         _check_visible(principal, camera_id)
-        # Identifiers are ASCII; others cannot be compared with the column, nor exist.
-        camera = await rows.by_id(self._database, camera_id) if camera_id.isascii() else None
+        camera = await rows.by_id(self._database, camera_id) if is_camera_id(camera_id) else None
         if camera is None:
             raise NotFoundError(f"There is no camera {camera_id!r}.")
         return self._current(camera)
 
     def note_heard(self, camera_id: str) -> None:
         """An agent called; written with the next :meth:`write_heard`."""
-        self._heard[camera_id] = datetime.now(UTC)
+        # Anybody may claim any name: what is not a camera is forgotten at the next write.
+        if len(self._heard) < HEARD_LIMIT:
+            self._heard[camera_id] = datetime.now(UTC)
 
     async def write_heard(self) -> None:
         """Write down when cameras were last heard of."""
@@ -66,6 +78,10 @@ class CameraService:
     def offline_after_seconds(self) -> float:
         """Silence after which a camera counts as offline."""
         return self._settings.current.agents.offline_after_seconds
+
+    async def _read_batch(self, batch: Sequence[None]) -> list[list[Camera] | Exception]:
+        found = await rows.everything(self._database)
+        return [found for _ in batch]
 
     def _current(self, camera: Camera) -> Camera:
         heard = self._heard.get(camera.camera_id)

@@ -4,6 +4,7 @@ Whatever instant a crash picks, the next life finds either the source with the j
 goes only after the row says that the MP4 is there, and the job ends only after the source is gone.
 """
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -123,7 +124,9 @@ class ConversionService:
 
     async def _remove_source(self, job: Job, source: str) -> None:
         await self._files.remove(source)
-        await self._files.remove(f"{source}.READY")
+        # What some agents leave beside a finished video. A name that leaves no room for it has none.
+        with suppress(InvalidError):
+            await self._files.remove(f"{source}.READY")
 
         async def work(transaction: Transaction) -> None:
             await event_rows.update(transaction, job.event_id, {"video_h264_path": None})

@@ -14,7 +14,7 @@ from securitycamd.db.engine import Database, Transaction
 from securitycamd.domain.errors import DatabaseUnavailableError, NotFoundError
 from securitycamd.domain.jobs import JobKind
 from securitycamd.domain.models import Event, EventFilter, FileReport, NewEvent, Page
-from securitycamd.domain.names import ConversionStatus, EventStatus, FileType
+from securitycamd.domain.names import ConversionStatus, EventStatus, FileType, is_camera_id
 from securitycamd.domain.principal import Principal
 from securitycamd.domain.times import Span, read_time
 
@@ -106,7 +106,7 @@ class EventService:
     ) -> Page[Event]:
         """A page of the events that ``principal`` may see, newest first, with the exact total."""
         cameras = principal.visible(camera_id)
-        if camera_id is not None and not camera_id.isascii():
+        if camera_id is not None and not is_camera_id(camera_id):
             cameras = frozenset()
         wanted = EventFilter(cameras, span)
         total = await rows.count(self._database, wanted)

@@ -54,9 +54,14 @@ class JobQueue:
     def __init__(self, database: Database, instance: str) -> None:
         self._database = database
         self._instance = instance
+        self._held: set[str] = set()
+        """The owners of claims that are being made or worked on here."""
 
     async def claim(self, kind: JobKind, *, lease_seconds: float) -> Job | None:
-        """Take the next job that is due; the event's outward status moves in the same transaction."""
+        """Take the next job that is due; the event's outward status moves in the same transaction.
+
+        Whoever takes it says :meth:`let_go` when its work has ended, however that came.
+        """
         owner = f"{self._instance}:{secrets.token_hex(6)}"
 
         async def work(transaction: Transaction) -> Job | None:
@@ -69,7 +74,19 @@ class JobQueue:
                     )
             return job
 
-        return await self._database.transact(work)
+        # Before the claim: a commit whose reply is lost leaves a job that nobody here knows of.
+        self._held.add(owner)
+        job = None
+        try:
+            job = await self._database.transact(work)
+        finally:
+            if job is None:
+                self._held.discard(owner)
+        return job
+
+    def let_go(self, job: Job) -> None:
+        """The work on a job has ended here, whether or not its outcome could be recorded."""
+        self._held.discard(job.owner)
 
     @asynccontextmanager
     async def holding(self, job: Job, *, lease_seconds: float) -> AsyncIterator[None]:
@@ -87,7 +104,9 @@ class JobQueue:
             while True:
                 await asyncio.sleep(lease_seconds / RENEWALS_A_LEASE)
                 try:
-                    held = await rows.renew(self._database, job, lease_seconds=lease_seconds)
+                    held = await self._database.transact(
+                        lambda transaction: rows.renew(transaction, job, lease_seconds=lease_seconds)
+                    )
                 except DatabaseUnavailableError:
                     continue  # it may be back before the lease ends; if not, finishing will tell
                 if not held:
@@ -144,6 +163,17 @@ class JobQueue:
 
         await self._database.transact(work)
 
+    async def fail_attempt(self, job: Job, *, error: str) -> None:
+        """Note an attempt that ended in a way nobody thought of; it is tried again, but not for ever."""
+
+        async def work(transaction: Transaction) -> None:
+            state = await self.finish(transaction, job, JobOutcome.RETRY, error=error)
+            if state is JobState.FAILED and job.kind is JobKind.REMUX:
+                failed = {"mp4_conversion_status": ConversionStatus.FAILED}
+                await event_rows.update(transaction, job.event_id, failed)
+
+        await self._database.transact(work)
+
     async def check_held(self, transaction: Transaction, job: Job, *, lease_seconds: float) -> None:
         """Make sure inside a transaction that the job is still ours, and keep it so.
 
@@ -155,14 +185,25 @@ class JobQueue:
 
     async def give_back_own(self) -> int:
         """Queue again what this instance holds: at the start what an earlier life held, at the stop what is left."""
-        given = await rows.give_back(self._database, self._instance)
+        given = await self._database.transact(lambda transaction: rows.give_back(transaction, self._instance))
         if given:
             log.info("jobs given back to the queue", jobs=given)
         return given
 
+    async def give_back_lost(self) -> int:
+        """Queue again what runs in this instance's name and is not worked on here: an outcome that could not be
+        recorded, a claim whose reply was lost, a worker that died. Without it they would wait for their lease's end.
+        """
+        given = await self._database.transact(
+            lambda transaction: rows.give_back_lost(transaction, self._instance, frozenset(self._held))
+        )
+        if given:
+            log.warning("jobs whose outcome was not recorded are queued again", jobs=given)
+        return given
+
     async def recover_stale(self) -> int:
         """Queue again what is held under leases that ran out."""
-        recovered = await rows.recover(self._database)
+        recovered = await self._database.transact(rows.recover)
         if recovered:
             log.warning("jobs of a daemon that went silent are queued again", jobs=recovered)
         return recovered

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Protocol
 
 from securitycamd.batching import Batcher
 from securitycamd.config import SettingsHolder
@@ -10,11 +10,32 @@ from securitycamd.db import logs as rows
 from securitycamd.db.engine import Database, Transaction
 from securitycamd.domain.errors import DatabaseUnavailableError, EmptyBatchError
 from securitycamd.domain.models import LogFilter, LogLine, NewLogLine, Page
+from securitycamd.domain.names import LogLevel
 from securitycamd.domain.principal import Principal
 from securitycamd.domain.times import read_time
 
 BATCH_LIMIT: Final = 64
 WAITING_LIMIT: Final = 1000
+
+
+class ReportedLine(Protocol):
+    """A line as it comes from outside; a naive time is the site's local time."""
+
+    @property
+    def source(self) -> str:
+        """Who says it."""
+
+    @property
+    def timestamp(self) -> datetime:
+        """When."""
+
+    @property
+    def level(self) -> LogLevel:
+        """How bad it is."""
+
+    @property
+    def message(self) -> str:
+        """Trimmed, not blank."""
 
 
 class LogService:
@@ -27,8 +48,8 @@ class LogService:
             self._add_batch, limit=BATCH_LIMIT, waiting_limit=WAITING_LIMIT, full=DatabaseUnavailableError
         )
 
-    async def add(self, _principal: Principal, lines: Sequence[NewLogLine]) -> int:
-        """Keep lines whose times may be naive (the site's); how many.
+    async def add(self, _principal: Principal, lines: Sequence[ReportedLine]) -> int:
+        """Keep what an agent reports; how many lines.
 
         Raises:
             EmptyBatchError: there are none.

@@ -1,5 +1,6 @@
 """Motion by frame difference, as the agents in the field find it."""
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,7 +44,8 @@ class MotionDetector:
             return Motion(0.0, 0.0)
         _, changed = cv2.threshold(cv2.absdiff(grey, before), CHANGED_BY, 255, cv2.THRESH_BINARY)
         score = float(cv2.countNonZero(changed))
-        return Motion(score, round(50.0 * score / ENOUGH_PIXELS, 1))
+        # Agents' confidence flattens for large changes, and may pass 100 by a little.
+        return Motion(score, round(min(120.0, 50.0 * math.sqrt(score / ENOUGH_PIXELS)), 1))
 
     def forget(self) -> None:
         """Start anew: after a pause the first frame would otherwise differ from a long gone one."""

@@ -35,6 +35,7 @@ SENTENCES: Final = {
     400: "This is not a request that can be read.",
     404: "There is nothing at this address.",
     405: "This address does not take that method.",
+    408: "The body did not arrive in time.",
     413: "The body is larger than this server takes.",
 }
 

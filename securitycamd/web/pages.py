@@ -72,7 +72,7 @@ async def gallery(call: Call[Any, Any, Any]) -> web.Response:
         query,
         site=site,
         now=datetime.now(UTC),
-        server_url=f"{call.request.scheme}://{call.request.host}",
+        server_url=f"{call.request.scheme}://{call.request.headers.get('Host', 'localhost')}",
         clip_errors=await call.app[keys.JOBS].errors(failed, JobKind.REMUX),
     )
     return _render(call.request, "events.html", context)

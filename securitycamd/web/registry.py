@@ -3,6 +3,7 @@
 A handler gets a :class:`Call` whose parts are already validated, and returns a response.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
@@ -17,6 +18,8 @@ PathT = TypeVar("PathT")
 QueryT = TypeVar("QueryT")
 BodyT = TypeVar("BodyT")
 
+BODY_SECONDS: Final = 30.0
+"""How long a body may take; agents wait no longer either."""
 PRINCIPAL: Final = web.RequestKey("principal", Principal)
 
 
@@ -89,9 +92,12 @@ class Route:
 
 async def _read(request: web.Request) -> bytes:
     try:
-        return await request.read()
+        async with asyncio.timeout(BODY_SECONDS):
+            return await request.read()
     except web.RequestPayloadError:  # not encoded as its headers say
         raise web.HTTPBadRequest from None
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
 
 
 def json_reply(payload: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -58,6 +58,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=8, help="for each case")
     parser.add_argument("--only", help="cases whose name holds this")
     parser.add_argument("--keep", type=Path, help="a folder to keep the seeded database in, for further runs")
+    parser.add_argument("--memory", action="store_true", help="show the daemon's memory after each case")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     folder = arguments.keep or Path(tempfile.mkdtemp(prefix="scd-bench-"))
@@ -97,14 +98,20 @@ def _run(
         measure(daemon.url, case, 1)
         seen = measure(daemon.url, case, arguments.seconds)
         rows.append(_row(case, seen))
-    assert daemon.process is not None
-    resident = psutil.Process(daemon.process.pid).memory_info().rss / 1e6
+        if arguments.memory:
+            print(f"    resident {_resident_mb(daemon):.1f} MB", file=sys.stderr)
+    resident = _resident_mb(daemon)
     print(f"ready after {ready:.1f} s with the database; resident {resident:.0f} MB", file=sys.stderr)
     return rows, {
         "ready_seconds": round(ready, 2),
         "resident_mb": round(resident, 1),
         "reached": ready <= READY_LIMIT_SECONDS and resident <= RESIDENT_LIMIT_MB,
     }
+
+
+def _resident_mb(daemon: DaemonProcess) -> float:
+    assert daemon.process is not None
+    return float(psutil.Process(daemon.process.pid).memory_info().rss) / 1e6
 
 
 def _row(case: Case, seen: Measured) -> dict[str, object]:

@@ -42,8 +42,8 @@ def measure(url: str, case: Case, seconds: int) -> Measured:
         output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return Measured(
         float(_find(r"Requests/sec:\s+([\d.]+)", output)),
-        _milliseconds(_find(r"50%\s+(\S+)", output)),
-        _milliseconds(_find(r"99%\s+(\S+)", output)),
+        _milliseconds(_find(r"(?m)^\s+50%\s+(\S+)", output)),
+        _milliseconds(_find(r"(?m)^\s+99%\s+(\S+)", output)),
         sum(int(number) for number in re.findall(r"errors: (\d+)", output))
         + sum(int(n) for line in re.findall(r"Socket errors: (.*)", output) for n in re.findall(r"\d+", line)),
     )

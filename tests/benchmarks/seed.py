@@ -47,15 +47,15 @@ class Seed:
             )
         }
         insert = (
-            "INSERT INTO events (camera_id, timestamp, motion_score, confidence_score, status,"
+            "INSERT INTO events (id, camera_id, timestamp, motion_score, confidence_score, status,"
             f" {', '.join(path)}, video_duration, image_a_transferred, image_b_transferred,"
             " thumbnail_transferred, video_transferred, mp4_conversion_status, mp4_converted_at, ai_processed,"
             " ai_processed_at, ai_person_detected, ai_confidence, ai_objects, ai_description, ai_phrase, created_at)"
-            " SELECT CONCAT('camera_', 1 + (seq * 7) % 27),"
+            " SELECT seq, CONCAT('camera_', 1 + (seq * 7) % 27),"
             f" UTC_TIMESTAMP(6) - INTERVAL ({self.events} - seq) * {step} MICROSECOND,"
             " 500 + (seq * 37) % 9000, (seq * 13) % 110, 'complete',"
             f" {', '.join(path.values())}, 40 + seq % 20, 1, 1, 1, 1, 'complete', UTC_TIMESTAMP(6), 1,"
-            " UTC_TIMESTAMP(6), seq % 3 = 0, 0.87, '[{\"label\":\"person\",\"count\":1}]',"
+            " UTC_TIMESTAMP(6), seq % 3 = 0, 0.87, '[{{\"label\":\"person\",\"count\":1}}]',"
             " 'A person in a dark jacket walks along the path from the left and stops near the parked van; in the"
             " second picture the van door is open. Nothing else in the scene changed.',"
             " 'Person walks toward the parked van', UTC_TIMESTAMP(6)"
