@@ -88,8 +88,9 @@ CREATE TABLE IF NOT EXISTS logs (
   message TEXT NOT NULL,
   PRIMARY KEY (timestamp, id),
   KEY ix_logs_id (id),
-  KEY ix_logs_source_timestamp (source, timestamp),
-  KEY ix_logs_level_timestamp (level, timestamp)
+  -- The id, which InnoDB appends anyway, is named: only then does MariaDB see that no sort is needed.
+  KEY ix_logs_source_timestamp (source, timestamp, id),
+  KEY ix_logs_level_timestamp (level, timestamp, id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_ci
 PARTITION BY RANGE COLUMNS (timestamp) (
   PARTITION p_past VALUES LESS THAN ('2026-01-01'),

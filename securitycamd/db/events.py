@@ -80,6 +80,9 @@ def _event(row: Row) -> Event:
         row[24],
         row[25],
         time_in(row[26]),
+        bool(row[27]),
+        row[28],
+        row[29],
     )
 
 

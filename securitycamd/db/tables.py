@@ -4,7 +4,6 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Index,
-    Integer,
     MetaData,
     PrimaryKeyConstraint,
     SmallInteger,
@@ -14,7 +13,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.mysql import BIGINT, BOOLEAN, DATETIME, DOUBLE, INTEGER, SMALLINT
+from sqlalchemy.dialects.mysql import BIGINT, BOOLEAN, DATETIME, DOUBLE, INTEGER, SMALLINT, TINYINT
 
 metadata = MetaData()
 
@@ -70,7 +69,11 @@ events = Table(
     Column("ai_phrase", String(200)),
     Column("ai_error", String(500)),
     Column("created_at", _TIME, nullable=False),
+    Column("protected", BOOLEAN, nullable=False, server_default=_ZERO),
+    Column("size_bytes", BIGINT(unsigned=True), nullable=False, server_default=_ZERO),
+    Column("saved_bytes", BIGINT(unsigned=True), nullable=False, server_default=_ZERO),
     UniqueConstraint("camera_id", "timestamp", name="uq_events_camera_id_timestamp"),
+    Index("ix_events_conversion", "mp4_conversion_status", "id"),
     Index("ix_events_timestamp", "timestamp"),
 )
 
@@ -102,7 +105,7 @@ tallies = Table(
     Column("series", String(160, collation="utf8mb4_bin"), primary_key=True),
     Column("span", String(6, collation="ascii_bin"), primary_key=True),
     Column("start", DATETIME, primary_key=True),
-    Column("n", Integer, nullable=False),
+    Column("n", BIGINT, nullable=False),
 )
 
 logs = Table(
@@ -117,6 +120,41 @@ logs = Table(
     Index("ix_logs_id", "id"),
     Index("ix_logs_source_timestamp", "source", "timestamp", "id"),
     Index("ix_logs_level_timestamp", "level", "timestamp", "id"),
+)
+
+removals = Table(
+    "removals",
+    metadata,
+    Column(
+        "event_id",
+        _ID,
+        ForeignKey("events.id", name="fk_removals_event_id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("reason", _WORD, nullable=False),
+    Column("marked_at", _TIME, nullable=False),
+)
+
+storage_roots = Table(
+    "storage_roots",
+    metadata,
+    Column("id", TINYINT(unsigned=True), primary_key=True, autoincrement=False),
+    Column("identity", String(32, collation="ascii_bin"), nullable=False),
+    Column("created_at", _TIME, nullable=False),
+)
+
+strays = Table(
+    "strays",
+    metadata,
+    Column("path", String(500, collation="utf8mb4_bin"), primary_key=True),
+    Column("camera_id", _CAMERA_ID, nullable=False),
+    Column("size_bytes", BIGINT(unsigned=True), nullable=False),
+    Column("modified_at", _TIME, nullable=False),
+    Column("reason", String(200), nullable=False),
+    Column("found_at", _TIME, nullable=False),
+    Column("seen_at", _TIME, nullable=False),
+    Index("ix_strays_camera_id_path", "camera_id", "path"),
 )
 
 migrations = Table(

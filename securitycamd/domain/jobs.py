@@ -17,6 +17,9 @@ class JobKind(StrEnum):
 
     REMUX = "remux"
     ANALYSE = "analyse"
+    OPTIMISE = "optimise"
+    STILLS = "stills"
+    """Make pictures that the agent did not deliver."""
 
 
 class JobState(StrEnum):

@@ -70,6 +70,12 @@ class Event:
     ai_phrase: str | None
     ai_error: str | None
     created_at: datetime
+    protected: bool = False
+    """An operator starred it: retention never takes it."""
+    size_bytes: int = 0
+    """Of its files, as last measured."""
+    saved_bytes: int = 0
+    """What optimising its clip saved."""
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -9,7 +9,12 @@ from securitycamd.health.report import Finding, Level, Rule
 from securitycamd.services.jobs import JobQueue
 
 NAME: Final = "queues"
-LATE_SECONDS: Final = {JobKind.REMUX: 600.0, JobKind.ANALYSE: 6 * 3600.0}
+LATE_SECONDS: Final = {
+    JobKind.REMUX: 600.0,
+    JobKind.STILLS: 3600.0,
+    JobKind.ANALYSE: 6 * 3600.0,
+    JobKind.OPTIMISE: 14 * 86400.0,
+}
 
 
 def rule(jobs: JobQueue) -> Rule:

@@ -145,7 +145,7 @@ class EventListReply(BaseModel):
 class JobReply(BaseModel):
     """Background work on an event."""
 
-    kind: Literal["remux", "analyse"]
+    kind: Literal["remux", "analyse", "optimise", "stills"]
     state: Literal["queued", "running", "done", "failed"]
     attempts: int
     last_error: str | None
