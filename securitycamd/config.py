@@ -1,21 +1,25 @@
-"""Settings: a TOML file, then ``SECURITYCAMD_*`` of the environment, validated as one; errors name key, value and reason.
+"""Settings: a TOML file, then ``SECURITYCAMD_*`` of the environment, validated as one.
+
+Errors name key, value and reason.
 
 Environment names join section and key with two underscores: ``SECURITYCAMD_DATABASE__URL``. Lists and tables are given
 as JSON. Every key is described in ``config/securitycamd.toml``; a test holds that file complete and its values equal to
 the defaults here.
 """
 
+import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from functools import cached_property
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
+from urllib.parse import parse_qsl, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from securitycamd.domain.names import CAMERA_ID_PATTERN
@@ -36,7 +40,7 @@ class SettingsError(Exception):
 def _time_zone(name: str) -> str:
     try:
         _zone(name)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ZoneInfoNotFoundError) as error:
         raise ValueError("is not a time zone such as Europe/Berlin") from error
     return name
 
@@ -57,11 +61,26 @@ def _http_url(value: str) -> str:
 
 
 def _database_url(value: str) -> str:
-    if value and (urlsplit(value).scheme != "mysql" or not urlsplit(value).path.strip("/")):
+    try:
+        parts = urlsplit(value)
+        options = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+        good = parts.scheme == "mysql" and parts.path.strip("/") and options <= {"unix_socket"} and parts.port != 0
+    except ValueError:  # brackets or a port that are none
+        good = False
+    if value and not good:
         raise ValueError("must look like mysql://user:password@host:3306/database")
     return value
 
 
+def _network(value: object) -> IPv4Network | IPv6Network:
+    if isinstance(value, (IPv4Network, IPv6Network)):
+        return value
+    if not isinstance(value, str):  # a number would be taken for an address
+        raise ValueError("must be a network such as 192.168.0.0/16")  # noqa: TRY004 - pydantic reports ValueErrors
+    return ip_network(value)
+
+
+Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
 CameraId = Annotated[str, Field(pattern=CAMERA_ID_PATTERN)]
 FrameRate = Annotated[float, Field(gt=0, le=240)]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
@@ -74,7 +93,7 @@ class Section(BaseModel):
 
 
 class SiteSettings(Section):
-    """``[site]``"""
+    """Table ``[site]``."""
 
     name: str = Field("Home", min_length=1, max_length=100)
     time_zone: Annotated[str, AfterValidator(_time_zone)] = ""
@@ -86,19 +105,21 @@ class SiteSettings(Section):
 
 
 class ServerSettings(Section):
-    """``[server]``"""
+    """Table ``[server]``."""
 
     host: str = "0.0.0.0"  # noqa: S104 - cameras must reach it; trusted_networks decides who is answered
     port: int = Field(8000, ge=0, le=65535)
     cors_origins: tuple[Annotated[str, AfterValidator(_http_url)], ...] = ()
     max_body_bytes: int = Field(4 * 1024 * 1024, ge=64 * 1024, le=64 * 1024 * 1024)
+    max_picture_bytes: int = Field(16 * 1024 * 1024, ge=64 * 1024)
+    max_video_bytes: int = Field(512 * 1024 * 1024, ge=1024 * 1024)
     stop_seconds: Annotated[float, Field(gt=0, le=60)] = 3.0
 
 
 class AgentSettings(Section):
-    """``[agents]``"""
+    """Table ``[agents]``."""
 
-    trusted_networks: tuple[IPv4Network | IPv6Network, ...] = (
+    trusted_networks: tuple[Network, ...] = (
         IPv4Network("127.0.0.0/8"),
         IPv4Network("10.0.0.0/8"),
         IPv4Network("172.16.0.0/12"),
@@ -111,7 +132,7 @@ class AgentSettings(Section):
 
 
 class StorageSettings(Section):
-    """``[storage]``"""
+    """Table ``[storage]``."""
 
     root: Path = Path("var/footage")
     file_threads: int = Field(4, ge=1, le=64)
@@ -119,7 +140,7 @@ class StorageSettings(Section):
 
 
 class DatabaseSettings(Section):
-    """``[database]``"""
+    """Table ``[database]``."""
 
     url: Annotated[str, AfterValidator(_database_url)] = ""
     pool_size: int = Field(10, ge=2, le=100)
@@ -129,7 +150,7 @@ class DatabaseSettings(Section):
 
 
 class LoggingSettings(Section):
-    """``[logging]``"""
+    """Table ``[logging]``."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     format: Literal["auto", "console", "json"] = "auto"
@@ -137,7 +158,7 @@ class LoggingSettings(Section):
 
 
 class ConverterSettings(Section):
-    """``[converter]``"""
+    """Table ``[converter]``."""
 
     enabled: bool = True
     processes: int = Field(2, ge=1, le=32)
@@ -153,7 +174,7 @@ class ConverterSettings(Section):
 
 
 class AnalyserSettings(Section):
-    """``[analyser]``"""
+    """Table ``[analyser]``."""
 
     enabled: bool = True
     url: Annotated[str, AfterValidator(_http_url)] = "http://127.0.0.1:11434"
@@ -162,6 +183,24 @@ class AnalyserSettings(Section):
     timeout_seconds: Seconds = 600.0
     concurrency: int = Field(1, ge=1, le=16)
     lease_seconds: Annotated[float, Field(ge=2, le=3600)] = 60.0
+
+
+class CameraRetention(Section):
+    """What holds for one camera in place of what holds for all."""
+
+    max_age_days: Annotated[float | None, Field(ge=0, le=36500)] = None
+    max_gigabytes: Annotated[float | None, Field(ge=0, le=1_000_000)] = None
+
+
+class RetentionSettings(Section):
+    """``[retention]``; 0 is no limit."""
+
+    enabled: bool = True
+    max_age_days: Annotated[float, Field(ge=0, le=36500)] = 0.0
+    max_gigabytes: Annotated[float, Field(ge=0, le=1_000_000)] = 0.0
+    free_floor_gigabytes: Annotated[float, Field(ge=0, le=1_000_000)] = 2.0
+    cameras: dict[CameraId, CameraRetention] = Field(default_factory=dict)
+    log_days: int = Field(30, ge=0, le=36500)
 
 
 class Settings(BaseSettings):
@@ -180,6 +219,7 @@ class Settings(BaseSettings):
     logging: LoggingSettings = LoggingSettings()
     converter: ConverterSettings = ConverterSettings()
     analyser: AnalyserSettings = AnalyserSettings()
+    retention: RetentionSettings = RetentionSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -218,7 +258,7 @@ def load_settings(path: Path | None, *, overrides: Mapping[str, Any] | None = No
     except ValidationError as error:
         problems += [_problem(item["loc"], item["input"], item["msg"]) for item in error.errors()]
     except ValueError as error:  # a variable that should hold JSON and does not
-        problems.append(f"environment: {error}")
+        problems += _broken_json() or [f"environment: {error}"]
     else:
         if not problems:
             _ = settings.site.zone  # now, so that nothing reads the zone's file on the event loop
@@ -238,12 +278,41 @@ def _merged(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
 def _unknown_variables() -> list[str]:
     known = {f"{ENV_PREFIX}{name}".upper() for name in Settings.model_fields}
     return [
-        f"{name} = {value!r}: no such setting"
-        for name, value in sorted(os.environ.items())
-        if name.upper().startswith(ENV_PREFIX)
-        and name.upper() not in ENV_OTHERS
-        and name.upper().split("__")[0] not in known
+        f"{name} = {_shown(name, value)}: no such setting"
+        for name, value in _variables()
+        if name.upper().split("__")[0] not in known
     ]
+
+
+def _variables() -> list[tuple[str, str]]:
+    return [
+        (name, value)
+        for name, value in sorted(os.environ.items())
+        if name.upper().startswith(ENV_PREFIX) and name.upper() not in ENV_OTHERS
+    ]
+
+
+def _broken_json() -> list[str]:
+    """The variables that name a section, a list or a table, and whose value is not JSON."""
+    problems = []
+    for name, value in _variables():
+        section, _, key = name.upper().removeprefix(ENV_PREFIX).lower().partition("__")
+        default = Settings.model_fields[section].default if section in Settings.model_fields else None
+        if key:
+            default = getattr(default, key, None)
+        if isinstance(default, (Section, tuple, dict)):
+            try:
+                json.loads(value)
+            except ValueError:
+                problems.append(f"{name} = {_shown(name, value)}: must be JSON")
+    return problems
+
+
+def _shown(key: str, value: object) -> str:
+    # A password must not travel into logs with the complaint about the key it stands in, or was meant for.
+    text = repr(value)
+    secret = re.search(r"url|password|secret|token", key, re.IGNORECASE) or re.search(r"://[^/]*@", text)
+    return "(hidden)" if secret else text
 
 
 def _problem(location: tuple[int | str, ...], value: object, message: str) -> str:
@@ -251,9 +320,9 @@ def _problem(location: tuple[int | str, ...], value: object, message: str) -> st
     reason = message.removeprefix("Value error, ").removeprefix("Input ")
     if message.startswith("Extra inputs"):
         reason = "no such setting"
-    # A password in an address must not travel into logs with the complaint about it.
-    shown = "(hidden)" if key.endswith(".url") else repr(value)
-    return f"{key} = {shown}: {reason[0].lower()}{reason[1:]}"
+    if "valid dictionary" in message:
+        reason = "must be a table of keys"
+    return f"{key} = {_shown(key, value)}: {reason[0].lower()}{reason[1:]}"
 
 
 # What SIGHUP applies to a running daemon; everything else needs a restart.
@@ -273,7 +342,15 @@ LIVE_KEYS: Final = frozenset({
     "converter.processes",
     "converter.timeout_seconds",
     "logging.level",
+    "retention.cameras",
+    "retention.enabled",
+    "retention.free_floor_gigabytes",
+    "retention.log_days",
+    "retention.max_age_days",
+    "retention.max_gigabytes",
     "server.cors_origins",
+    "server.max_picture_bytes",
+    "server.max_video_bytes",
     "site.name",
 })  # fmt: skip
 
@@ -300,9 +377,7 @@ def live_settings(old: Settings, new: Settings) -> Settings:
     for name, section in old:
         if isinstance(section, Section):
             fresh = getattr(new, name)
-            live = {
-                key: getattr(fresh, key) for key in type(section).model_fields if f"{name}.{key}" in LIVE_KEYS
-            }
+            live = {key: getattr(fresh, key) for key in type(section).model_fields if f"{name}.{key}" in LIVE_KEYS}
             sections[name] = section.model_copy(update=live)
     return old.model_copy(update=sections)
 

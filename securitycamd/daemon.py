@@ -40,6 +40,8 @@ from securitycamd.services.events import EventService
 from securitycamd.services.jobs import JobQueue
 from securitycamd.services.logs import LogService
 from securitycamd.services.stats import StatsService
+from securitycamd.services.storage import StorageService
+from securitycamd.services.uploads import UploadService
 from securitycamd.storage.files import Files
 from securitycamd.supervision import Supervisor, TaskControl, TaskSpec
 from securitycamd.tasks.upkeep import Duty, upkeep, watch_health, write_logs, write_some
@@ -60,6 +62,8 @@ WORKERS: Final = {JobKind.REMUX: CONVERTER, JobKind.ANALYSE: ANALYSER}
 STAGE_SECONDS: Final = 2.0
 """How long a stage of the stop may take; their sum stays below the unit's TimeoutStopSec."""
 FOREIGN_TEMPORARY_SECONDS: Final = 24 * 3600.0
+GUARD_SECONDS: Final = 2.0
+"""With the guard's own time-out of 3 s, health is critical well within 10 s of a storage that vanished."""
 # Connections beyond the pool's: migrations, and an operator who has a look.
 SPARE_CONNECTIONS: Final = 10
 
@@ -203,7 +207,7 @@ class Daemon:
         await shared.jobs.give_back_own()
         await shared.logs.make_partitions()
         try:
-            await files.prepare()
+            await shared.storage.open()
             await files.sweep_temporaries(0, owner=instance.name)
         except StorageUnavailableError:
             log.warning("the footage storage does not answer; starting without it", root=str(files.root))
@@ -263,6 +267,11 @@ class Daemon:
                 LOG_WRITER, "Keeps the daemon's own log lines", write_logs(self.pipeline.kept, shared.logs)
             ),
             TaskSpec("health", "Runs the health rules", watch_health(shared.health)),
+            TaskSpec(
+                "storage guard",
+                "Looks whether the storage root is there and ours",
+                upkeep([Duty("guard", GUARD_SECONDS, shared.storage.watch)]),
+            ),
             TaskSpec(
                 CONVERTER,
                 "Makes clips playable",
@@ -350,8 +359,10 @@ class Shared:
     events: EventService
     logs: LogService
     stats: StatsService
+    uploads: UploadService
     conversion: ConversionService
     analysis: AnalysisService
+    storage: StorageService
     health: HealthMonitor
 
     @classmethod
@@ -361,12 +372,15 @@ class Shared:
         """Make the services over the open parts."""
         supervisor = Supervisor()
         jobs = JobQueue(db, instance)
-        cameras = CameraService(db, settings)
+        storage_service = StorageService(db, files)
+        storage_service.on_change = lambda: supervisor.wake("health")
+        cameras = CameraService(db, settings, on_registered=storage_service.expect_camera)
+        events = EventService(db, settings, on_work=lambda kind: supervisor.wake(WORKERS[kind]))
         analysis = AnalysisService(db, settings, jobs, files)
         health = HealthMonitor(
             [
                 database.rule(db),
-                storage.rule(files),
+                storage.rule(files, storage_service),
                 ai.rule(analysis.analyst),
                 task_rule.rule(supervisor),
                 queues.rule(jobs),
@@ -381,11 +395,13 @@ class Shared:
             supervisor=supervisor,
             jobs=jobs,
             cameras=cameras,
-            events=EventService(db, settings, on_work=lambda kind: supervisor.wake(WORKERS[kind])),
+            events=events,
             logs=LogService(db, settings),
             stats=StatsService(db, settings, cameras, files, jobs),
+            uploads=UploadService(settings, events, files),
             conversion=ConversionService(db, settings, jobs, files, media),
             analysis=analysis,
+            storage=storage_service,
             health=health,
         )
 
@@ -397,6 +413,7 @@ class Shared:
             events=self.events,
             logs=self.logs,
             stats=self.stats,
+            uploads=self.uploads,
             jobs=self.jobs,
             health=self.health,
             files=self.files,

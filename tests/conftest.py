@@ -141,7 +141,7 @@ async def database(worker_database: DatabaseAddress) -> AsyncIterator[Database]:
     pool = Database(worker_database, pool_size=10, wait_seconds=5, statement_seconds=15)
     await pool.open()
     async with pool.session() as session:
-        for table in ("jobs", "events", "cameras", "tallies", "logs"):
+        for table in ("jobs", "removals", "events", "cameras", "tallies", "logs", "storage_roots", "strays"):
             await session.script(f"DELETE FROM {table}")
     yield pool
     await pool.close()
@@ -168,7 +168,7 @@ def make_settings(tmp_path: Path, storage_root: Path) -> Callable[..., Settings]
         for name, section in sections.items():
             values[name] = values.get(name, {}) | section if isinstance(section, dict) else section
         settings = Settings(**values)
-        assert settings.site.zone  # read once, off the loop
+        _ = settings.site.zone  # read once, off the loop
         return settings
 
     return make
@@ -224,6 +224,7 @@ async def make_site(
             shared = Shared.make(settings, database, files, media, INSTANCE)
             stack.push_async_callback(shared.analysis.close)
             await database.ping()
+            await shared.storage.open()
             app = await asyncio.to_thread(make_app, shared.parts())
             client = TestClient(TestServer(app), timeout=aiohttp.ClientTimeout(total=30))
             await client.start_server()

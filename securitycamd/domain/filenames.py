@@ -34,9 +34,7 @@ _KINDS: Final = {
     "picA": FileType.IMAGE_A,
     "picB": FileType.IMAGE_B,
 }
-_NAME: Final = re.compile(
-    rf"([1-9][0-9]{{0,18}})_([0-9]{{8}}_[0-9]{{6}})_({'|'.join(_KINDS)})\.([A-Za-z0-9]{{2,4}})"
-)
+_NAME: Final = re.compile(rf"([1-9][0-9]{{0,18}})_([0-9]{{8}}_[0-9]{{6}})_({'|'.join(_KINDS)})\.([A-Za-z0-9]{{2,4}})")
 _TIME: Final = "%Y%m%d_%H%M%S"
 MAX_EVENT_ID: Final = 2**63 - 1
 

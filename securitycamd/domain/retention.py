@@ -4,14 +4,20 @@ Protected events never go and are counted apart: their bytes are used, but canno
 Sizes are bytes, days are days of UTC (as footage is counted), rates are bytes a day.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 RATE_DAYS: Final = 7
 """Forecasts go by the mean of so many past days."""
+AHEAD_DAYS: Final = 14
+"""A plan looks so far ahead."""
+FLOOR_SHARE: Final = 0.25
+"""No floor takes more of a disk than this: on a small disk a large floor would leave no footage at all."""
+LONGEST_DAYS: Final = 36500.0
 
 
 class Reason(StrEnum):
@@ -25,10 +31,21 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The rules for a camera, or for all of them together; ``None`` is no limit."""
+    """The rules for a camera, or for all of them together.
+
+    For a camera ``None`` means everyone's age and no size of its own; ``math.inf`` days: no limit, whatever everyone's is.
+    """
 
     max_age_days: float | None = None
     max_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """The storage root's file system."""
+
+    total_bytes: int
+    free_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,34 +55,39 @@ class Rules:
     everywhere: Limits = Limits()
     cameras: Mapping[str, Limits] | None = None
     free_floor_bytes: int = 0
-    """So much of the disk stays free."""
+    """So much of the disk stays free, see :meth:`floor_of`."""
 
     def age_of(self, camera_id: str) -> float | None:
-        """Days after which a camera's events go: its own rule, else everyone's."""
+        """Days after which a camera's events go: its own rule, else everyone's; ``None``: never."""
         own = (self.cameras or {}).get(camera_id, Limits())
-        return self.everywhere.max_age_days if own.max_age_days is None else own.max_age_days
+        age = self.everywhere.max_age_days if own.max_age_days is None else own.max_age_days
+        return None if age is None or age > LONGEST_DAYS else age
 
     def bytes_of(self, camera_id: str) -> int | None:
         """The most that a camera's events may take."""
         return (self.cameras or {}).get(camera_id, Limits()).max_bytes
 
+    def floor_of(self, disk: Disk) -> int:
+        """Bytes that stay free on this disk."""
+        return min(self.free_floor_bytes, int(disk.total_bytes * FLOOR_SHARE))
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Bytes of a camera's events: all of them, and those that may not go."""
+
+    size_bytes: int
+    protected_bytes: int = 0
+
 
 @dataclass(frozen=True, slots=True)
 class DayOfFootage:
-    """What a camera's events of a day hold: all, and what may go."""
+    """What of a camera's events of a day may go."""
 
     camera_id: str
     day: date
     events: int
     size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Disk:
-    """The storage root's file system."""
-
-    total_bytes: int
-    free_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +104,12 @@ class Cut:
 
 
 def cuts(rules: Rules, *, now: datetime, used: Mapping[str, int], disk: Disk | None) -> list[Cut]:
-    """What the rules demand now, in the order in which it is carried out.
+    """What the rules demand now, each by itself: after one is carried out, what the later ones still demand is less.
 
     Args:
         rules: the site's.
         now: the present, aware.
-        used: bytes of each camera's events.
+        used: bytes of each camera's events, protected ones too.
         disk: the file system; ``None`` when it is not known, and then no cut is made for its sake.
     """
     found = [
@@ -102,9 +124,22 @@ def cuts(rules: Rules, *, now: datetime, used: Mapping[str, int], disk: Disk | N
     over = sum(used.values()) - rules.everywhere.max_bytes if rules.everywhere.max_bytes is not None else 0
     if over > 0:
         found.append(Cut(Reason.SIZE, None, free_bytes=over))
-    if disk is not None and disk.free_bytes < rules.free_floor_bytes:
-        found.append(Cut(Reason.FREE_SPACE, None, free_bytes=rules.free_floor_bytes - disk.free_bytes))
+    if disk is not None and disk.free_bytes < rules.floor_of(disk):
+        found.append(Cut(Reason.FREE_SPACE, None, free_bytes=rules.floor_of(disk) - disk.free_bytes))
     return found
+
+
+def enough(sizes: Sequence[int], free_bytes: int) -> int:
+    """How many of these events, oldest first, free so much: not one more than is needed; all of them when all are not."""
+    freed = 0
+    for taken, size_bytes in enumerate(sizes):
+        if freed >= free_bytes:
+            return taken
+        freed += size_bytes
+    return len(sizes)
+
+
+# --- the plan --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,42 +153,94 @@ class PlannedDay:
     reason: Reason
     partly: bool
     """Only the oldest of the day go; ``events`` and ``size_bytes`` are the estimate by share."""
+    on: date
+    """When."""
 
 
-def plan(rules: Rules, *, now: datetime, days: Iterable[DayOfFootage], disk: Disk | None) -> list[PlannedDay]:
-    """What would go if the rules were carried out now, oldest first; each day under the first rule that takes it.
+class _Stock:
+    """Footage as it would be: what may go by camera and day, what is used, what is free."""
+
+    def __init__(self, days: Iterable[DayOfFootage], used: Mapping[str, int], disk: Disk | None) -> None:
+        self.days = {(day.day, day.camera_id): day for day in days}
+        self.used = dict(used)
+        self.disk = disk
+
+    def come(self, day: date, rates: Mapping[str, float]) -> None:
+        """A day's footage arrives."""
+        for camera_id, rate in rates.items():
+            there = self.days.get((day, camera_id), DayOfFootage(camera_id, day, 0, 0))
+            self.days[day, camera_id] = replace(there, size_bytes=there.size_bytes + round(rate))
+            self._move(camera_id, round(rate))
+
+    def go(self, day: DayOfFootage, share: float, reason: Reason, on: date) -> PlannedDay:
+        """A share of a day leaves."""
+        size_bytes = round(day.size_bytes * share)
+        events = min(day.events, max(1, round(day.events * share)))
+        key = (day.day, day.camera_id)
+        if share >= 1:
+            del self.days[key]
+        else:
+            self.days[key] = replace(day, events=day.events - events, size_bytes=day.size_bytes - size_bytes)
+        self._move(day.camera_id, -size_bytes)
+        return PlannedDay(day.camera_id, day.day, events, size_bytes, reason, share < 1, on)
+
+    def _move(self, camera_id: str, size_bytes: int) -> None:
+        self.used[camera_id] = self.used.get(camera_id, 0) + size_bytes
+        if self.disk is not None:
+            self.disk = replace(self.disk, free_bytes=self.disk.free_bytes - size_bytes)
+
+
+def plan(
+    rules: Rules,
+    *,
+    now: datetime,
+    days: Iterable[DayOfFootage],
+    used: Mapping[str, int],
+    disk: Disk | None,
+    rates: Mapping[str, float] | None = None,
+    ahead_days: int = 0,
+) -> list[PlannedDay]:
+    """What would go, and when: now, and on each of the coming days while footage goes on coming as it did.
+
+    A day's footage that goes in parts on several days is named once for each. Oldest first within the day of going.
 
     Args:
         rules: the site's.
         now: the present, aware.
         days: what may go (without protected events), by camera and day.
+        used: bytes of each camera's events, protected ones too.
         disk: the file system, if known.
+        rates: bytes a day that each camera brings.
+        ahead_days: how many days to look ahead; 0: what goes now.
     """
-    left = {(day.camera_id, day.day): day for day in days}
-    used: dict[str, int] = {}
-    for day in left.values():
-        used[day.camera_id] = used.get(day.camera_id, 0) + day.size_bytes
+    stock = _Stock(days, used, disk)
     planned: list[PlannedDay] = []
-    freed = 0
-    for cut in cuts(rules, now=now, used=used, disk=disk):
-        needed = cut.free_bytes
-        if cut.reason in {Reason.SIZE, Reason.FREE_SPACE}:
-            needed -= freed  # what earlier rules free counts for the whole disk
-        for key in sorted(left, key=lambda key: (key[1], key[0])):
-            day = left[key]
-            if cut.camera_id not in {None, day.camera_id}:
+    for ahead in range(ahead_days + 1):
+        then = now + timedelta(days=ahead)
+        if ahead:
+            stock.come(then.date(), rates or {})
+        planned += sorted(_gone(rules, stock, then), key=lambda item: (item.day, item.camera_id))
+    return planned
+
+
+def _gone(rules: Rules, stock: _Stock, now: datetime) -> list[PlannedDay]:
+    gone: list[PlannedDay] = []
+    # What one cut frees the later ones need not: each is asked for anew.
+    for reason in Reason:
+        for cut in cuts(rules, now=now, used=stock.used, disk=stock.disk):
+            if cut.reason is not reason:
                 continue
-            share = _share_before(day.day, cut.before) if cut.before is not None else _share_of(day, needed)
-            if share <= 0:
-                continue
-            size_bytes, events = round(day.size_bytes * share), max(1, round(day.events * share))
-            planned.append(PlannedDay(day.camera_id, day.day, events, size_bytes, cut.reason, partly=share < 1))
-            left[key] = DayOfFootage(day.camera_id, day.day, day.events - events, day.size_bytes - size_bytes)
-            if share >= 1:
-                del left[key]
-            needed -= size_bytes
-            freed += size_bytes
-    return sorted(planned, key=lambda item: (item.day, item.camera_id))
+            needed = cut.free_bytes
+            for key in sorted(stock.days):
+                day = stock.days[key]
+                if cut.camera_id not in {None, day.camera_id}:
+                    continue
+                before = cut.before
+                share = _share_of(day, needed) if before is None else _share_before(day.day, before)
+                if share > 0:
+                    gone.append(stock.go(day, share, cut.reason, now.date()))
+                    needed -= gone[-1].size_bytes
+    return gone
 
 
 def _share_before(day: date, before: datetime) -> float:
@@ -167,40 +254,118 @@ def _share_of(day: DayOfFootage, needed: int) -> float:
     return min(1.0, needed / day.size_bytes)
 
 
+# --- the forecast ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CameraForecast:
+    """A camera in the long run."""
+
+    camera_id: str
+    bytes_a_day: float
+    days_kept: float | None
+    """How far back its footage will reach; ``None``: without end at this rate."""
+    promise_days: float | None
+    """The age up to which a rule promises to keep it."""
+
+    @property
+    def promise_kept(self) -> bool:
+        """Whether the promised days fit."""
+        if self.promise_days is None or self.days_kept is None:
+            return True
+        return self.days_kept >= self.promise_days * (1 - 1e-9)
+
+
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """Where it goes at the last week's rate."""
 
     bytes_a_day: float
     days_until_floor: float | None
-    """Until the free-space rule takes over; ``None``: nothing comes, or the disk is not known."""
+    """Until the free-space rule takes over; ``None``: never at this rate, or the disk is not known."""
     days_kept: float | None
-    """How far back footage reaches in the long run; ``None``: without end at this rate."""
-    promise_days: float | None
-    """The longest age that a rule promises to keep."""
+    """How far back all footage reaches before size or space cut it off; ``None``: they never do."""
+    cameras: tuple[CameraForecast, ...] = ()
 
     @property
     def promise_kept(self) -> bool:
-        """Whether the promised days fit."""
-        return self.promise_days is None or self.days_kept is None or self.days_kept >= self.promise_days
+        """Whether all promised days fit."""
+        return all(camera.promise_kept for camera in self.cameras)
 
 
-def forecast(rules: Rules, *, week: Sequence[int], used_bytes: int, disk: Disk | None) -> Forecast:
+def rate_of(days: Mapping[date, int], now: datetime) -> float:
+    """Bytes a day: the mean of the last complete days that have footage before them or on them; else today's so far.
+
+    Days before a camera's first footage tell nothing of its rate, days that the rules have emptied neither.
+    """
+    today = now.date()
+    past = [days.get(today - timedelta(days=ago), 0) for ago in range(RATE_DAYS, 0, -1)]
+    first = next((index for index, size_bytes in enumerate(past) if size_bytes), None)
+    if first is not None:
+        return sum(past[first:]) / len(past[first:])
+    elapsed = max(1 / 24, (now - now.replace(hour=0, minute=0, second=0, microsecond=0)) / timedelta(days=1))
+    return days.get(today, 0) / elapsed
+
+
+def forecast(rules: Rules, *, rates: Mapping[str, float], used: Mapping[str, Use], disk: Disk | None) -> Forecast:
     """Look ahead.
+
+    In the long run every camera holds what came within its age and fits its own size, and all together what fits the
+    common size and the disk; where that is too little, everything older than one common depth goes, oldest first.
 
     Args:
         rules: the site's.
-        week: bytes that came on each of the last :data:`RATE_DAYS` days.
-        used_bytes: what all events hold now.
+        rates: bytes that each camera brings a day.
+        used: what each camera's events hold now.
         disk: the file system, if known.
     """
-    rate = sum(week) / max(1, len(week))
-    ages = [rules.everywhere.max_age_days, *(limits.max_age_days for limits in (rules.cameras or {}).values())]
-    promise = max((age for age in ages if age is not None), default=None)
-    if rate <= 0 or disk is None:
-        return Forecast(rate, None, None, promise)
-    room = max(0, disk.free_bytes - rules.free_floor_bytes)
-    capacity = used_bytes + room
+    protected = sum(use.protected_bytes for use in used.values())
+    room = None if disk is None else max(0, disk.free_bytes - rules.floor_of(disk))
+    capacities = []
+    if room is not None:
+        capacities.append(sum(use.size_bytes for use in used.values()) - protected + room)
     if rules.everywhere.max_bytes is not None:
-        capacity = min(capacity, rules.everywhere.max_bytes)
-    return Forecast(rate, room / rate, capacity / rate, promise)
+        capacities.append(max(0, rules.everywhere.max_bytes - protected))
+    limits = {
+        camera_id: _own_days(rules, camera_id, rate, used.get(camera_id, Use(0)))
+        for camera_id, rate in rates.items()
+        if rate > 0
+    }
+    depth = _depth(rates, limits, min(capacities)) if capacities else math.inf
+    cameras = tuple(
+        CameraForecast(
+            camera_id,
+            rate,
+            None if (kept := min(depth, limits.get(camera_id, math.inf))) == math.inf else kept,
+            rules.age_of(camera_id),
+        )
+        for camera_id, rate in sorted(rates.items())
+    )
+    total = sum(rates.values())
+    fills = depth < math.inf and total > 0 and room is not None
+    return Forecast(
+        total, room / total if fills and room is not None else None, None if depth == math.inf else depth, cameras
+    )
+
+
+def _own_days(rules: Rules, camera_id: str, rate: float, use: Use) -> float:
+    """How far back a camera's own rules let it reach."""
+    days = math.inf if (age := rules.age_of(camera_id)) is None else age
+    if (limit := rules.bytes_of(camera_id)) is not None:
+        days = min(days, max(0, limit - use.protected_bytes) / rate)
+    return days
+
+
+def _depth(rates: Mapping[str, float], limits: Mapping[str, float], capacity: float) -> float:
+    """The age at which everything that came since fills the capacity; infinite when it never does."""
+    depth, left = 0.0, capacity
+    # From the shortest limit to the longest: beyond a camera's own limit it takes nothing more.
+    waiting = sorted(limits, key=limits.__getitem__)
+    for index, camera_id in enumerate(waiting):
+        growing = sum(rates[other] for other in waiting[index:])
+        step = limits[camera_id] - depth
+        if left < growing * step:
+            return depth + left / growing
+        left -= growing * step
+        depth = limits[camera_id]
+    return math.inf

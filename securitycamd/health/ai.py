@@ -19,8 +19,6 @@ def rule(analyst: Callable[[], Analyst | None]) -> Rule:
         state = await current.check()
         if state.reachable and not state.missing_models:
             return Finding(NAME, Level.OK, state.message)
-        return Finding(
-            NAME, Level.WARNING, state.message, "Events are kept, and are described once it is back."
-        )
+        return Finding(NAME, Level.WARNING, state.message, "Events are kept, and are described once it is back.")
 
     return Rule(NAME, check)

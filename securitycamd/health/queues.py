@@ -29,13 +29,10 @@ def rule(jobs: JobQueue) -> Rule:
         late = [
             f"{depth.jobs} {depth.kind} jobs wait, the oldest since {depth.oldest:%Y-%m-%d %H:%M} UTC"
             for depth in depths
-            if depth.state is JobState.QUEUED
-            and (now - depth.oldest).total_seconds() > LATE_SECONDS[depth.kind]
+            if depth.state is JobState.QUEUED and (now - depth.oldest).total_seconds() > LATE_SECONDS[depth.kind]
         ]
         if late:
-            return Finding(
-                NAME, Level.WARNING, "; ".join(late) + ".", "Is the task running, and what it needs there?"
-            )
+            return Finding(NAME, Level.WARNING, "; ".join(late) + ".", "Is the task running, and what it needs there?")
         waiting = sum(depth.jobs for depth in depths if depth.state is JobState.QUEUED)
         return Finding(NAME, Level.OK, f"{waiting} jobs wait, none for long.")
 

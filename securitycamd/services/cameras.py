@@ -1,6 +1,6 @@
 """Cameras: registration, presence, lists."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -21,9 +21,12 @@ HEARD_LIMIT: Final = 10_000
 class CameraService:
     """What is known of the cameras."""
 
-    def __init__(self, database: Database, settings: SettingsHolder) -> None:
+    def __init__(
+        self, database: Database, settings: SettingsHolder, *, on_registered: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._database = database
         self._settings = settings
+        self._on_registered = on_registered
         # Every page shows the cameras: those asked for together are read once.
         self._reading: Batcher[None, list[Camera]] = Batcher(
             self._read_batch, limit=1000, waiting_limit=WAITING_LIMIT, full=DatabaseUnavailableError
@@ -38,7 +41,9 @@ class CameraService:
         async def work(transaction: Transaction) -> tuple[Camera, bool]:
             return await rows.register(transaction, registration)
 
-        return await self._database.transact(work)
+        registered = await self._database.transact(work)
+        self._on_registered(registration.camera_id)
+        return registered
 
     async def everything(self, principal: Principal) -> list[Camera]:
         """The cameras that ``principal`` may see, by ``camera_id``."""

@@ -1,25 +1,30 @@
-"""The files under the storage root, each call in the bounded pool."""
+"""The files under the storage root, each call in the bounded pool, each change behind the guard."""
 
 import asyncio
-import contextlib
 import errno
 import os
 import re
 import secrets
-import stat
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Final, ParamSpec, TypeVar
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import structlog
 
-from securitycamd.domain.errors import ConflictError, InvalidError, StorageUnavailableError
-from securitycamd.domain.names import CAMERA_ID_PATTERN
-from securitycamd.storage.paths import FIELD, resolve_inside
+from securitycamd.domain.errors import InvalidError, StorageUnavailableError
+from securitycamd.domain.names import is_camera_id
+from securitycamd.storage import changes, looks
+from securitycamd.storage.errors import StorageFullError, StorageLostError
+from securitycamd.storage.folders import Anchor, make_root
+from securitycamd.storage.guard import StorageGuard
+from securitycamd.storage.looks import Entry
+from securitycamd.storage.markers import CAMERA_MARKER
 from securitycamd.storage.threads import FileThreads
+from securitycamd.storage.uploads import PARTIAL, PARTIAL_KEPT_SECONDS, Upload, Uploads
 
 _log = structlog.get_logger(__name__)
 
@@ -33,13 +38,8 @@ KINDS: Final = ("pictures", "videos", "thumbs")
 STEP_FILES: Final = 200
 # A rest between the steps of a walk, so that a walk over a million files leaves the disk to the cameras.
 PACE_SECONDS: Final = 0.01
-_CAMERA_ID: Final = re.compile(CAMERA_ID_PATTERN)
-# Ours are hidden and carry digits of their owner and random ones. Agents write <name>.tmp, which is theirs.
-_TEMPORARY: Final = re.compile(r"^\..+\.([0-9a-f]{16})[0-9a-f]{8}\.tmp$", re.DOTALL)
-_TEMPORARY_STEM_BYTES: Final = 200
-# Agents write as another user of the same group; new files shall belong to that group.
-_FOLDER_MODE: Final = 0o2775
-_NO_HARD_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
+_OWNER: Final = re.compile(r"[0-9a-f]{16}")
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 # What says something of one file; all other failures say something of the storage.
 _ABOUT_ONE_FILE: Final = (
     FileExistsError,
@@ -72,12 +72,20 @@ class Files:
     Every method raises :class:`StorageUnavailableError` when the storage gives no answer within
     ``timeout_seconds``, fails, or is known not to answer, and :class:`InvalidError` for a path that does not
     stay inside the root. A call that was given up may still take effect when the storage comes back.
+
+    With a guard attached (``files.guard = guard``) nothing is changed in a storage that is not known to be
+    the right one, nor in a camera's folder that is not, and only of the right one is it said that a file is
+    not there; else the methods raise :class:`StorageLostError`, which is a :class:`StorageUnavailableError`.
     """
 
     def __init__(self, root: Path, threads: int, timeout_seconds: float, *, owner: str | None = None) -> None:
         self.root = root
+        self.guard: StorageGuard | None = None
         self._owner = owner or secrets.token_hex(8)
+        if not _OWNER.fullmatch(self._owner):
+            raise ValueError("an owner is 16 hexadecimal digits")
         self._threads = FileThreads(threads, timeout_seconds=timeout_seconds)
+        self._uploads = Uploads(self)
 
     @property
     def hung(self) -> int:
@@ -85,11 +93,11 @@ class Files:
         return self._threads.hung
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a function that touches the storage; see :meth:`FileThreads.run`.
+        """Run a function that touches the storage; see :meth:`FileThreads.run`. No guard is asked.
 
         Raises:
             OSError: about one file (missing, there already, no permission, a folder); of other kinds it
-                becomes :class:`StorageUnavailableError`.
+                becomes :class:`StorageUnavailableError`, for want of room :class:`StorageFullError`.
         """
         try:
             return await self._threads.run(function, *args, **kwargs)
@@ -97,15 +105,32 @@ class Files:
             raise
         except OSError as error:
             _log.warning("The storage fails.", call=getattr(function, "__name__", ""), reason=error.strerror)
+            if error.errno in _NO_ROOM:
+                raise StorageFullError from error
             raise StorageUnavailableError from error
+
+    async def look(self, function: Callable[Concatenate[Anchor, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a function that reads under the root, which it gets as an :class:`Anchor`; see :meth:`run`."""
+        with self._noting():
+            return await self.run(function, self._anchor, *args, **kwargs)
+
+    async def change(self, function: Callable[Concatenate[Anchor, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a function that writes under the root, if it is the right one; see :meth:`look`."""
+        if self.guard is not None:
+            self.guard.require()
+        return await self.look(function, *args, **kwargs)
 
     def close(self) -> None:
         """Take no more calls; waits for nothing, least of all a hung mount."""
         self._threads.close()
 
     async def prepare(self) -> None:
-        """Make the root, if it is not there."""
-        await self._run_on_root(_make_folder, self.root, parents=True)
+        """Make the root, if it is not there. With a guard that is its own matter, and only asked here."""
+        if self.guard is not None:
+            self.guard.require()
+            return
+        with self._about_the_root():
+            await self.run(make_root, self.root)
 
     async def make_camera_folders(self, camera_id: str) -> None:
         """Make ``<root>/<camera_id>/{pictures,videos,thumbs}`` for the agent to write to.
@@ -113,9 +138,10 @@ class Files:
         Raises:
             InvalidError: that is no camera id.
         """
-        if not _CAMERA_ID.fullmatch(camera_id):
+        if not is_camera_id(camera_id):
             raise InvalidError("camera_id", "must be 1 to 50 letters, digits and underscores")
-        await self._run_on_root(_make_camera_folders, self.root, camera_id)
+        with self._about_the_root():
+            await self.change(changes.make_camera_folders, camera_id, KINDS)
 
     async def exists(self, relative: str) -> bool:
         """Whether the file is there."""
@@ -123,33 +149,33 @@ class Files:
 
     async def size(self, relative: str) -> int | None:
         """The file's length in bytes; ``None`` when there is no such file."""
-        return await self.run(_size, self.root, relative)
+        return await self.look(looks.size, relative)
 
     async def locate(self, relative: str) -> Path | None:
         """Where the file is; ``None`` when there is no such file."""
-        return await self.run(_locate, self.root, relative)
+        return await self.look(looks.locate, relative)
 
     async def read(self, relative: str, *, limit_bytes: int) -> bytes | None:
         """The file's content, at most ``limit_bytes`` of it; ``None`` when there is no such file."""
-        return await self.run(_read, self.root, relative, limit_bytes)
+        return await self.look(looks.read, relative, limit_bytes)
 
     async def each_size(self, relatives: Sequence[str]) -> dict[str, int]:
         """The lengths in bytes of those of the files that are there."""
-        return await self.run(_each_size, self.root, relatives)
+        return await self.look(looks.each_size, relatives)
 
     async def sizes(self, relatives: Sequence[str]) -> Usage:
         """How many of the files are there, and their bytes. A path that is refused counts as not there."""
-        total = Usage(0, 0)
+        files = size_bytes = 0
         for start in range(0, len(relatives), STEP_FILES):
-            step = await self.run(_sizes, self.root, relatives[start : start + STEP_FILES])
-            total = Usage(total.files + step.files, total.size_bytes + step.size_bytes)
-        return total
+            step = await self.look(looks.each_size, relatives[start : start + STEP_FILES])
+            files += len(step)
+            size_bytes += sum(step.values())
+        return Usage(files, size_bytes)
 
     async def temporary_for(self, relative: str) -> Path:
         """A new hidden name in the folder of ``relative``, to write to and then :meth:`publish`."""
-        final = await self.run(resolve_inside, self.root, relative)
-        stem = os.fsdecode(os.fsencode(final.name)[:_TEMPORARY_STEM_BYTES])
-        return final.with_name(f".{stem}.{self._owner}{secrets.token_hex(4)}.tmp")
+        final = await self.change(changes.prepare_temporary, relative)
+        return final.with_name(f"{changes.hidden_stem(final.name)}.{self._owner}{secrets.token_hex(4)}.tmp")
 
     async def publish(self, temporary: Path, final_relative: str, *, replace: bool = False) -> None:
         """Give a finished file its name, so that it is there whole and for good, or not at all.
@@ -165,218 +191,126 @@ class Files:
             ConflictError: it may not, and there is one; ``temporary`` stays.
             FileNotFoundError: ``temporary`` is not there.
         """
-        await self.run(_publish, temporary, self.root, final_relative, replace=replace)
+        await self.change(changes.publish, temporary, final_relative, replace=replace)
 
     async def remove(self, relative: str) -> bool:
         """Remove the file, for good; whether it was there."""
-        return await self.run(_remove, self.root, relative)
+        return await self.change(changes.remove, relative)
+
+    async def open_upload(
+        self, final_relative: str, *, limit_bytes: int, offset: int = 0, total: int | None = None
+    ) -> Upload:
+        """Receive a file; its folder is made when it is not there.
+
+        Args:
+            final_relative: its name to be.
+            limit_bytes: more than this it may not have.
+            offset: from where its bytes will come; 0 starts anew, anything else must be what came so far.
+            total: how long it is to be, if known.
+
+        Raises:
+            UploadOffsetError: another number of bytes came so far.
+            UploadTooLargeError: ``total`` is more than it may have.
+            ConflictError: it is being received already.
+            StorageFullError: the rest of ``total`` bytes does not fit on the disk.
+        """
+        return await self._uploads.open(final_relative, offset=offset, total=total, limit_bytes=limit_bytes)
+
+    async def received_bytes(self, final_relative: str) -> int:
+        """How much of an unfinished upload is here, to go on from there."""
+        return await self._uploads.received_bytes(final_relative)
 
     async def sweep_temporaries(self, older_than_seconds: float, *, owner: str | None = None) -> int:
         """Remove the temporaries that a crash of ours left behind; how many. Agents' ``<name>.tmp`` stay.
 
-        Several daemons may share the root: those of one ``owner``, or of all of them (``None``).
+        Several daemons may share the root: those of one ``owner``, or of all of them (``None``). Uploads that
+        nobody went on with for a day go, too.
         """
-        before = time.time() - older_than_seconds
+        now = time.time()
+
+        def kept_seconds(name: str) -> float | None:
+            ours = changes.TEMPORARY.match(name)
+            if ours is not None and owner in {None, ours[1]}:
+                return older_than_seconds
+            return PARTIAL_KEPT_SECONDS if PARTIAL.match(name) else None
+
         removed = 0
-        for camera_id in await self._cameras():
+        for camera_id in await self.cameras():
             for kind in KINDS:
-                walk = _entries(self.root / camera_id / kind)
-                while step := await self.run(_step, walk):
-                    removed += await self.run(_remove_old_temporaries, step, before, owner)
-                    await asyncio.sleep(PACE_SECONDS)
+                async for step in self.walk(camera_id, kind, wanted=lambda name: kept_seconds(name) is not None):
+                    old = [one for one in step if one.modified_at <= now - (kept_seconds(one.name) or 0)]
+                    if old:
+                        removed += await self.change(changes.remove_unchanged, (camera_id, kind), old)
         return removed
 
     async def usage(self) -> dict[str, Usage]:
         """Files and bytes of each camera that has a folder. Walks slowly: the disk is the cameras'."""
         found = {}
-        for camera_id in await self._cameras():
+        for camera_id in await self.cameras():
             files = size_bytes = 0
-            walk = _files_below(self.root / camera_id)
-            while step := await self.run(_step, walk):
-                files += len(step)
-                size_bytes += await self.run(_bytes_of, step)
-                await asyncio.sleep(PACE_SECONDS)
+            # In its folder, and in the folders there. Nobody writes deeper ones.
+            for below in ((), *((name,) for name in await self.look(looks.subfolders, camera_id))):
+                async for step in self.walk(camera_id, *below, wanted=lambda name: name != CAMERA_MARKER):
+                    files += len(step)
+                    size_bytes += sum(entry.size_bytes for entry in step)
             found[camera_id] = Usage(files, size_bytes)
         return found
 
     async def disk(self) -> Disk:
         """The size of the file system and what is free on it."""
-        return await self._run_on_root(_disk, self.root)
+        with self._about_the_root():
+            return await self.run(_disk, self.root)
 
-    async def _cameras(self) -> list[str]:
-        return await self._run_on_root(_camera_folders, self.root)
+    async def cameras(self) -> list[str]:
+        """The cameras that have a folder."""
+        with self._about_the_root():
+            return await self.look(looks.camera_folders)
 
-    async def _run_on_root(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Like :meth:`run`, for calls in which a missing or forbidden folder is the storage's trouble."""
+    async def walk(self, *names: str, wanted: Callable[[str], bool]) -> AsyncIterator[list[Entry]]:
+        """Look at the files of the folder that these names lead to, some at a time, with a rest in between.
+
+        Links are not followed; a folder that is not there is empty. So is a camera's folder that is not the
+        right one: the guard remembers that.
+        """
+        entries = looks.entries(self._anchor, names, wanted)
         try:
-            return await self.run(function, *args, **kwargs)
+            while step := await self._step(entries):
+                yield [entry for entry in step if entry is not None]
+                await asyncio.sleep(PACE_SECONDS)
+        except StorageLostError as error:
+            if error.camera_id is None:
+                raise
+
+    async def _step(self, entries: Iterator[Entry | None]) -> list[Entry | None]:
+        with self._noting():
+            return await self.run(_take, entries)
+
+    @property
+    def _anchor(self) -> Anchor:
+        return Anchor(self.root, None if self.guard is None else self.guard.gate)
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """Let the guard remember what a call found."""
+        try:
+            yield
+        except StorageLostError as error:
+            if self.guard is not None:
+                self.guard.note(error)
+            raise
+
+    @contextmanager
+    def _about_the_root(self) -> Iterator[None]:
+        """For calls in which a missing or forbidden folder is the storage's trouble."""
+        try:
+            yield
         except OSError as error:
             _log.warning("The storage root cannot be used.", root=str(self.root), reason=error.strerror)
             raise StorageUnavailableError from error
 
 
-def _make_folder(folder: Path, *, parents: bool = False) -> None:
-    with contextlib.suppress(FileExistsError):
-        folder.mkdir(parents=parents)
-        # Not through mkdir, whose mode the umask cuts. Some network shares have no modes to change.
-        with contextlib.suppress(OSError):
-            folder.chmod(_FOLDER_MODE)
-    if not folder.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, "a file is in the place of a folder")
-
-
-def _make_camera_folders(root: Path, camera_id: str) -> None:
-    for relative in (camera_id, *(f"{camera_id}/{kind}" for kind in KINDS)):
-        _make_folder(resolve_inside(root, relative))
-
-
-def _size(root: Path, relative: str) -> int | None:
-    path = resolve_inside(root, relative)
-    try:
-        found = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return found.st_size if stat.S_ISREG(found.st_mode) else None
-
-
-def _locate(root: Path, relative: str) -> Path | None:
-    path = resolve_inside(root, relative)
-    return path if path.is_file() else None
-
-
-def _read(root: Path, relative: str, limit_bytes: int) -> bytes | None:
-    try:
-        with resolve_inside(root, relative).open("rb") as file:
-            return file.read(limit_bytes)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
-def _each_size(root: Path, relatives: Sequence[str]) -> dict[str, int]:
-    sizes = {}
-    for relative in relatives:
-        try:
-            size = _size(root, relative)
-        except InvalidError:
-            continue
-        if size is not None:
-            sizes[relative] = size
-    return sizes
-
-
-def _sizes(root: Path, relatives: Sequence[str]) -> Usage:
-    sizes = []
-    for relative in relatives:
-        with contextlib.suppress(InvalidError):
-            sizes.append(_size(root, relative))
-    there = [size for size in sizes if size is not None]
-    return Usage(len(there), sum(there))
-
-
-def _publish(temporary: Path, root: Path, final_relative: str, *, replace: bool) -> None:
-    final = resolve_inside(root, final_relative)
-    if temporary.resolve().parent != final.parent or not _TEMPORARY.match(temporary.name):
-        raise InvalidError(FIELD, "is published from a temporary in the same folder")
-    _sync(temporary)
-    if replace:
-        temporary.replace(final)
-    else:
-        _rename_if_free(temporary, final)
-    _sync(final.parent)
-
-
-def _rename_if_free(temporary: Path, final: Path) -> None:
-    """Rename, but never over another file. A hard link is how POSIX does that in one step."""
-    try:
-        final.hardlink_to(temporary)
-    except FileExistsError:
-        raise ConflictError("A file of that name is there already.") from None
-    except OSError as error:
-        if error.errno not in _NO_HARD_LINKS:
-            raise
-        # vfat, some network shares: the next best, with a gap that only another writer of the same name could
-        # use.
-        if final.exists():
-            raise ConflictError("A file of that name is there already.") from None
-        temporary.rename(final)
-    else:
-        temporary.unlink()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        # Some network shares cannot sync a folder; their server does it, or nobody can.
-        if error.errno not in {errno.EINVAL, errno.EBADF} or not path.is_dir():
-            raise
-    finally:
-        os.close(descriptor)
-
-
-def _remove(root: Path, relative: str) -> bool:
-    path = resolve_inside(root, relative)
-    try:
-        path.unlink()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except IsADirectoryError:
-        raise InvalidError(FIELD, "names a folder") from None
-    _sync(path.parent)
-    return True
-
-
-def _camera_folders(root: Path) -> list[str]:
-    with os.scandir(root) as entries:
-        return sorted(
-            entry.name
-            for entry in entries
-            if _CAMERA_ID.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
-        )
-
-
-def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """The files in ``folder``; none when it is not there. Blocking at each step."""
-    try:
-        with os.scandir(folder) as entries:
-            yield from (entry for entry in entries if entry.is_file(follow_symlinks=False))
-    except (FileNotFoundError, NotADirectoryError):
-        return  # removed while we walk
-
-
-def _files_below(camera_folder: Path) -> Iterator[os.DirEntry[str]]:
-    """The files of a camera: in its folder, and in the folders there. Nobody writes deeper ones."""
-    yield from _entries(camera_folder)
-    folders = []
-    with contextlib.suppress(FileNotFoundError), os.scandir(camera_folder) as entries:
-        folders = [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
-    for folder in folders:
-        yield from _entries(folder)
-
-
-def _step(walk: Iterator[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
-    return list(islice(walk, STEP_FILES))
-
-
-def _bytes_of(entries: Sequence[os.DirEntry[str]]) -> int:
-    total = 0
-    for entry in entries:
-        with contextlib.suppress(FileNotFoundError):
-            total += entry.stat(follow_symlinks=False).st_size
-    return total
-
-
-def _remove_old_temporaries(entries: Sequence[os.DirEntry[str]], before: float, owner: str | None) -> int:
-    removed = 0
-    for entry in entries:
-        name = _TEMPORARY.match(entry.name)
-        if name is not None and owner in {None, name[1]}:
-            with contextlib.suppress(FileNotFoundError):
-                if entry.stat(follow_symlinks=False).st_mtime <= before:
-                    Path(entry.path).unlink()
-                    removed += 1
-    return removed
+def _take(entries: Iterator[Entry | None]) -> list[Entry | None]:
+    return list(islice(entries, STEP_FILES))
 
 
 def _disk(root: Path) -> Disk:

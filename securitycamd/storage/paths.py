@@ -68,14 +68,21 @@ def resolve_inside(root: Path, relative: str) -> Path:
     Raises:
         InvalidError: ``relative`` is refused by :func:`check_relative`, or leads out of the root by a link.
     """
+    real_root, parts = resolve_parts(root, relative)
+    return real_root.joinpath(*parts)
+
+
+def resolve_parts(root: Path, relative: str) -> tuple[Path, tuple[str, ...]]:
+    """Like :func:`resolve_inside`: the root with its links followed, and the names from there to the file."""
     path = check_relative(relative)
     try:
         real_root = root.resolve()
         real = (real_root / path).resolve()
     except (OSError, RuntimeError) as error:  # a loop of links; RuntimeError up to Python 3.12
-        if isinstance(error, OSError) and error.errno not in {errno.ELOOP, errno.ENAMETOOLONG}:
+        # EINVAL: a link became something else while it was followed.
+        if isinstance(error, OSError) and error.errno not in {errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL}:
             raise
         raise InvalidError(FIELD, "leads nowhere") from error
     if real_root not in real.parents:
         raise InvalidError(FIELD, "leads out of the storage root")
-    return real
+    return real_root, real.relative_to(real_root).parts

@@ -23,7 +23,8 @@ WAITING_PER_THREAD: Final = 64
 class _Call(Generic[T]):
     """A call on its way from the loop to a thread and back."""
 
-    def __init__(self, work: Callable[[], T], result: asyncio.Future[T]) -> None:
+    def __init__(self, name: str, work: Callable[[], T], result: asyncio.Future[T]) -> None:
+        self.name = name
         self.work = work
         self.result = result
         self.loop = result.get_loop()
@@ -105,7 +106,9 @@ class FileThreads:
             raise StorageUnavailableError
         loop = asyncio.get_running_loop()
         result: asyncio.Future[T] = loop.create_future()
-        call = _Call(partial(function, *args, **kwargs), result)
+        # Not by repr: arguments may be large, and are nobody's business.
+        name = getattr(function, "__qualname__", type(function).__name__)
+        call = _Call(name, partial(function, *args, **kwargs), result)
         call.timer = loop.call_later(self._timeout_seconds, self._overdue, call)
         self._unfinished += 1
         self._calls.put(call)
@@ -146,6 +149,6 @@ class FileThreads:
         if not call.take():
             call.counted_as_hung = True
             self._hung += 1
-            _log.warning("A file call hangs.", call=repr(call.work), hung=self._hung, threads=self._threads)
+            _log.warning("A file call hangs.", call=call.name, hung=self._hung, threads=self._threads)
         if not call.result.done():
             call.result.set_exception(StorageUnavailableError())

@@ -13,15 +13,16 @@ from securitycamd.services.events import EventService
 from securitycamd.services.jobs import JobQueue
 from securitycamd.services.logs import LogService
 from securitycamd.services.stats import StatsService
+from securitycamd.services.uploads import UploadService
 from securitycamd.storage.files import Files
 from securitycamd.supervision import Supervisor
 from securitycamd.web import keys, pages, static
-from securitycamd.web.api import cameras, events, logs, media, reference, system
+from securitycamd.web.api import cameras, events, logs, media, reference, system, uploads
 from securitycamd.web.middleware import guard, scope, tell_errors
 from securitycamd.web.registry import Route, add_routes
 from securitycamd.web.ui.environment import environment_options, finish_environment
 
-API_ROUTES: Final[list[Route]] = [*cameras.ROUTES, *events.ROUTES, *logs.ROUTES, *system.ROUTES]
+API_ROUTES: Final[list[Route]] = [*cameras.ROUTES, *events.ROUTES, *uploads.ROUTES, *logs.ROUTES, *system.ROUTES]
 ALL_ROUTES: Final[list[Route]] = [
     *API_ROUTES,
     *reference.ROUTES,
@@ -40,6 +41,7 @@ class Parts:
     events: EventService
     logs: LogService
     stats: StatsService
+    uploads: UploadService
     jobs: JobQueue
     health: HealthMonitor
     files: Files
@@ -57,6 +59,7 @@ def make_app(parts: Parts) -> web.Application:
     app[keys.EVENTS] = parts.events
     app[keys.LOGS] = parts.logs
     app[keys.STATS] = parts.stats
+    app[keys.UPLOADS] = parts.uploads
     app[keys.JOBS] = parts.jobs
     app[keys.HEALTH] = parts.health
     app[keys.FILES] = parts.files

@@ -12,6 +12,7 @@ from securitycamd.services.events import EventService
 from securitycamd.services.jobs import JobQueue
 from securitycamd.services.logs import LogService
 from securitycamd.services.stats import StatsService
+from securitycamd.services.uploads import UploadService
 from securitycamd.storage.files import Files
 from securitycamd.supervision import Supervisor
 
@@ -19,6 +20,7 @@ SETTINGS: Final = web.AppKey("settings", SettingsHolder)
 CAMERAS: Final = web.AppKey("cameras", CameraService)
 EVENTS: Final = web.AppKey("events", EventService)
 LOGS: Final = web.AppKey("logs", LogService)
+UPLOADS: Final = web.AppKey("uploads", UploadService)
 STATS: Final = web.AppKey("stats", StatsService)
 JOBS: Final = web.AppKey("jobs", JobQueue)
 HEALTH: Final = web.AppKey("health", HealthMonitor)

@@ -109,12 +109,13 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         raise web.HTTPBadRequest
     settings = request.app[keys.SETTINGS].current
     trusted = is_trusted(request.remote or "", settings.agents.trusted_networks)
-    if (request.content_length or 0) > request.client_max_size:
+    route = route_of(request)
+    streams = route is not None and route.streams
+    if not streams and (request.content_length or 0) > request.client_max_size:
         # By its announced length, before any of it is read.
         raise web.HTTPRequestEntityTooLarge(request.client_max_size, request.content_length or 0)
     principal: Principal = TRUSTED_OPERATOR if trusted else NOBODY
     request[PRINCIPAL] = principal
-    route = route_of(request)
     needed = route.audience if route is not None else Audience.PUBLIC
     if needed > principal.role:
         raise ForbiddenError("This address is answered on trusted networks only (agents.trusted_networks).")

@@ -13,7 +13,7 @@ from securitycamd.web.registry import Route
 from securitycamd.web.schemas.common import Problem
 
 _REF: Final = "#/components/schemas/{model}"
-_REASONS: Final = {200: "Done", 201: "Created", 503: "Temporarily unavailable"}
+_REASONS: Final = {200: "Done", 201: "Created", 202: "Received so far", 503: "Temporarily unavailable"}
 CHAPTERS: Final = {
     "cameras": "Registration and what is known of the cameras",
     "events": "Motion events, their files and what was seen",
@@ -69,6 +69,8 @@ def _operation(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
         operation["description"] = route.description
     if parameters := _parameters(route):
         operation["parameters"] = parameters
+    if route.streams:
+        operation["requestBody"] = {"required": True, "content": {"application/octet-stream": {"schema": {}}}}
     if route.body is not None:
         operation["requestBody"] = {"required": True, "content": _json(schemas[key, "body"])}
     replies = {
@@ -92,6 +94,8 @@ def _errors(route: Route) -> dict[int, str]:
         errors[422] = "A field, parameter or the JSON itself is wrong"
     if route.body is not None:
         errors |= {400: "The batch is empty", 413: "The body is too large"}
+    if route.streams:
+        errors |= {409: "The file does not continue there", 413: "The file is too large"}
     if route.method == "POST" and "tasks" in route.path:
         errors[409] = "Not possible now"
     errors[503] = "The database or the storage is away; try again"

@@ -67,6 +67,8 @@ class Route:
     replies: Mapping[int, Any] = field(default_factory=dict)
     """Types of the JSON replies by status."""
     description: str = ""
+    streams: bool = False
+    """Whether it reads its body itself, piece by piece, and bounds it itself."""
     page: bool = False
     """Whether people see it: errors become pages."""
 

@@ -3,12 +3,12 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from securitycamd.storage import Files
+from securitycamd.storage import Files, StorageGuard
 
 
 @pytest.fixture
@@ -55,3 +55,21 @@ async def until(condition: Callable[[], bool], *, seconds: float = 10) -> None:
     while not condition():
         assert time.monotonic() < deadline, "did not happen in time"
         await asyncio.sleep(0.005)
+
+
+IDENTITY = "0f9d8c7b6a5e4d3c"
+
+
+@pytest.fixture
+async def guarded(root: Path) -> AsyncIterator[Files]:
+    """Files behind an established guard; its camera_1 has its marker."""
+    files = Files(root, threads=2, timeout_seconds=10)
+    files.guard = StorageGuard(files, IDENTITY)
+    assert (await files.guard.establish(adopt=True)).is_ok
+    yield files
+    files.close()
+
+
+def guard_of(files: Files) -> StorageGuard:
+    assert files.guard is not None
+    return files.guard

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from securitycamd.domain.errors import ConflictError, InvalidError, StorageUnavailableError
-from securitycamd.storage import Files, Usage
+from securitycamd.storage import Files, StorageFullError, Usage
 from securitycamd.storage import files as files_module
 from tests.storage.conftest import Mount
 
@@ -106,9 +106,7 @@ async def test_size_and_exists(files: Files, root: Path) -> None:
         lambda f: f.remove("camera_1/out/x"),
     ],
 )
-async def test_every_call_refuses_paths_out(
-    files: Files, root: Path, call: Callable[[Files], object]
-) -> None:
+async def test_every_call_refuses_paths_out(files: Files, root: Path, call: Callable[[Files], object]) -> None:
     (root / "camera_1" / "out").symlink_to("/tmp")
     with pytest.raises(InvalidError):
         await call(files)  # type: ignore[misc]  # each gives something to wait for
@@ -173,9 +171,7 @@ async def test_publish_replaces_nothing_unless_told(files: Files, root: Path) ->
     assert not temporary.exists()
 
 
-async def test_publish_where_there_are_no_hard_links(
-    files: Files, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_publish_where_there_are_no_hard_links(files: Files, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")
 
@@ -191,9 +187,7 @@ async def test_publish_of_nothing(files: Files) -> None:
         await files.publish(await files.temporary_for(VIDEO), VIDEO)
 
 
-async def test_publish_takes_only_temporaries_of_the_same_folder(
-    files: Files, root: Path, tmp_path: Path
-) -> None:
+async def test_publish_takes_only_temporaries_of_the_same_folder(files: Files, root: Path, tmp_path: Path) -> None:
     elsewhere = await files.temporary_for("camera_1/pictures/1.jpg")
     agents = root / "camera_1" / "videos" / "1_video.mp4.tmp"
     for path in (elsewhere, agents, tmp_path / ".1.0123456789abcdef01234567.tmp"):
@@ -287,14 +281,13 @@ async def test_a_hung_storage(root: Path, mount: Mount) -> None:
         (errno.EIO, StorageUnavailableError),
         (errno.ESTALE, StorageUnavailableError),
         (errno.ENOTCONN, StorageUnavailableError),
-        (errno.ENOSPC, StorageUnavailableError),
+        (errno.ENOSPC, StorageFullError),
+        (errno.EDQUOT, StorageFullError),
         (errno.ENOENT, FileNotFoundError),
         (errno.EACCES, PermissionError),
     ],
 )
-async def test_failures_of_the_storage_and_of_one_file(
-    files: Files, number: int, expected: type[Exception]
-) -> None:
+async def test_failures_of_the_storage_and_of_one_file(files: Files, number: int, expected: type[Exception]) -> None:
     def fail() -> None:
         raise OSError(number, os.strerror(number))
 

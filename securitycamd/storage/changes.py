@@ -1,0 +1,103 @@
+"""Changes to files under the storage root. All of it blocks and is called by ``Files`` in its threads."""
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from securitycamd.domain.errors import InvalidError
+from securitycamd.storage.folders import (
+    Anchor,
+    open_file,
+    rename_if_free,
+    stat_below,
+    sync_folder,
+)
+from securitycamd.storage.looks import Entry
+from securitycamd.storage.paths import FIELD, resolve_inside, resolve_parts
+
+# Ours are hidden and carry digits of their owner and random ones. Agents write <name>.tmp, which is theirs.
+TEMPORARY: Final = re.compile(r"^\..+\.([0-9a-f]{16})[0-9a-f]{8}\.tmp$", re.DOTALL)
+TEMPORARY_STEM_BYTES: Final = 200
+
+
+def hidden_stem(name: str) -> str:
+    """The start of a hidden name made from a file's; short enough for more to follow."""
+    return f".{os.fsdecode(os.fsencode(name)[:TEMPORARY_STEM_BYTES])}"
+
+
+def make_camera_folders(anchor: Anchor, camera_id: str, kinds: Sequence[str]) -> None:
+    """Make a camera's folder and those in it."""
+    for relative in (camera_id, *(f"{camera_id}/{kind}" for kind in kinds)):
+        _, names = resolve_parts(anchor.root, relative)
+        with anchor.open_folder(*names, make=True):
+            pass
+
+
+def prepare_temporary(anchor: Anchor, relative: str) -> Path:
+    """The path of a file to be, in a storage that is the right one."""
+    if anchor.gate is not None:
+        with anchor.open_parent(relative):
+            pass
+    return resolve_inside(anchor.root, relative)
+
+
+def publish(anchor: Anchor, temporary: Path, final_relative: str, *, replace: bool) -> None:
+    """Sync a temporary, give it its name in the same folder, sync the folder."""
+    final = resolve_inside(anchor.root, final_relative)
+    if temporary.resolve().parent != final.parent or not TEMPORARY.match(temporary.name):
+        raise InvalidError(FIELD, "is published from a temporary in the same folder")
+    with anchor.open_parent(final_relative) as (folder, name):
+        with open_file(folder, temporary.name, os.O_RDONLY) as descriptor:
+            os.fsync(descriptor)
+        if replace:
+            os.rename(temporary.name, name, src_dir_fd=folder, dst_dir_fd=folder)
+        else:
+            rename_if_free(folder, temporary.name, name)
+        sync_folder(folder)
+
+
+def remove(anchor: Anchor, relative: str) -> bool:
+    """Remove the file, for good; whether it was there."""
+    try:
+        with anchor.open_parent(relative) as (folder, name):
+            os.unlink(name, dir_fd=folder)
+            sync_folder(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except IsADirectoryError:
+        raise InvalidError(FIELD, "names a folder") from None
+    return True
+
+
+def remove_unchanged(anchor: Anchor, names: Sequence[str], files: Sequence[Entry]) -> int:
+    """Remove those of a folder's files that were not written to since they were looked at; how many."""
+    seen = {file.name: file.modified_at for file in files}
+
+    def is_unchanged(folder: int, name: str) -> bool:
+        found = stat_below(folder, name, regular=True)
+        return found is not None and found.st_mtime == seen[name]
+
+    return _remove_those(anchor, names, list(seen), is_unchanged)
+
+
+def remove_unless_beside(anchor: Anchor, names: Sequence[str], files: Sequence[str], suffix: str) -> int:
+    """Remove those of a folder's files beside which none has their name without the suffix; how many."""
+
+    def is_alone(folder: int, name: str) -> bool:
+        return stat_below(folder, name.removesuffix(suffix)) is None
+
+    return _remove_those(anchor, names, files, is_alone)
+
+
+def _remove_those(anchor: Anchor, names: Sequence[str], files: Sequence[str], which: Callable[[int, str], bool]) -> int:
+    removed = 0
+    with suppress(FileNotFoundError, NotADirectoryError, InvalidError), anchor.open_folder(*names) as folder:
+        for name in files:
+            if which(folder, name):
+                with suppress(FileNotFoundError):  # another daemon sweeps, too
+                    os.unlink(name, dir_fd=folder)
+                    removed += 1
+    return removed

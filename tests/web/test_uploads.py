@@ -1,0 +1,126 @@
+"""Files over HTTP: whole, in parts, broken off, too large, damaged; then the same chain as from the share."""
+
+import asyncio
+import base64
+import hashlib
+import io
+from collections.abc import AsyncIterator
+
+from tests.conftest import Site
+
+VIDEO = b"\x00\x00\x00\x01\x67" + bytes(range(256)) * 4096  # 1 MB and a bit
+LOCAL = "20251028_143022"
+
+
+def digest_of(data: bytes) -> dict[str, str]:
+    return {"Content-Digest": f"sha-256=:{base64.b64encode(hashlib.sha256(data).digest()).decode()}:"}
+
+
+async def put(site: Site, event_id: int, kind: str, data: object, **headers: str) -> tuple[int, dict[str, object]]:
+    path = f"/api/v1/events/{event_id}/files/{kind}"
+    async with site.client.put(path, data=data, headers=headers) as response:
+        return response.status, await response.json()
+
+
+async def test_whole_file_is_an_event_s_file_like_any_other(site: Site) -> None:
+    await site.register()
+    event = await site.event()
+    status, reply = await put(
+        site, event["id"], "image_a", b"\xff\xd8picture\xff\xd9", **digest_of(b"\xff\xd8picture\xff\xd9")
+    )
+    assert status == 201
+    assert reply["image_a_path"] == f"camera_1/pictures/{event['id']}_{LOCAL}_a.jpg"
+    assert reply["image_a_transferred"] is True
+    assert (site.root / str(reply["image_a_path"])).read_bytes() == b"\xff\xd8picture\xff\xd9"
+
+
+async def test_video_is_queued_for_conversion_and_may_be_larger_than_other_bodies(site: Site) -> None:
+    await site.register()
+    event = await site.event()
+    data = io.BytesIO(VIDEO * 6)  # above server.max_body_bytes
+    status, reply = await put(site, event["id"], "video?video_duration=41.5", data)
+    assert (status, reply["video_transferred"], reply["video_duration"]) == (201, True, 41.5)
+    jobs = await site.json("GET", f"/api/v1/events/{event['id']}/jobs")
+    assert [job["kind"] for job in jobs] == ["remux"]
+
+
+async def test_parts_are_put_together_and_progress_is_told(site: Site) -> None:
+    await site.register()
+    event = await site.event()
+    half, total = len(VIDEO) // 2, len(VIDEO)
+    first = await put(site, event["id"], "video", VIDEO[:half], **{"Content-Range": f"bytes 0-{half - 1}/{total}"})
+    assert first == (202, {"received_bytes": half, "complete": False})
+    told = await site.json("GET", f"/api/v1/events/{event['id']}/files/video")
+    assert told["received_bytes"] == half
+    status, reply = await put(
+        site,
+        event["id"],
+        "video",
+        VIDEO[half:],
+        **{"Content-Range": f"bytes {half}-{total - 1}/{total}"},
+        **digest_of(VIDEO),
+    )
+    assert status == 201
+    assert (site.root / str(reply["video_h264_path"])).read_bytes() == VIDEO
+
+
+async def test_broken_connection_loses_nothing(site: Site) -> None:
+    await site.register()
+    event = await site.event()
+    sent = asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield VIDEO[: 700 * 1024]
+        sent.set()
+        await asyncio.sleep(60)
+
+    total = len(VIDEO)
+    request = asyncio.create_task(
+        put(site, event["id"], "video", body(), **{"Content-Range": f"bytes 0-{total - 1}/{total}"})
+    )
+    await sent.wait()
+    request.cancel()
+    await asyncio.gather(request, return_exceptions=True)
+
+    def written() -> bool:
+        return any(part.stat().st_size >= 512 * 1024 for part in site.root.rglob(".*.part"))
+
+    async with asyncio.timeout(10):
+        while not await asyncio.to_thread(written):
+            await asyncio.sleep(0.02)  # the server has not read it yet
+    there = (await site.json("GET", f"/api/v1/events/{event['id']}/files/video"))["received_bytes"]
+    assert 512 * 1024 <= there <= 700 * 1024  # asking ends the broken request, which writes down what came
+    status, reply = await put(
+        site,
+        event["id"],
+        "video",
+        VIDEO[there:],
+        **{"Content-Range": f"bytes {there}-{total - 1}/{total}"},
+        **digest_of(VIDEO),
+    )
+    assert status == 201, reply
+    assert (site.root / str(reply["video_h264_path"])).read_bytes() == VIDEO
+
+
+async def test_damaged_file_is_refused_and_not_kept(site: Site) -> None:
+    await site.register()
+    event = await site.event()
+    status, reply = await put(site, event["id"], "thumbnail", b"damaged", **digest_of(b"as it was"))
+    assert status == 422
+    assert "Content-Digest" in str(reply["detail"])
+    assert not list((site.root / "camera_1" / "thumbs").glob("*"))
+    assert (await site.json("GET", f"/api/v1/events/{event['id']}"))["thumbnail_path"] is None
+
+
+async def test_bounds(site: Site) -> None:
+    await site.register()
+    event = await site.event()
+    large = io.BytesIO(b"x" * (17 * 1024 * 1024))
+    assert (await put(site, event["id"], "image_a", large))[0] == 413
+    assert (await put(site, 999, "image_a", b"x"))[0] == 404
+    assert (await put(site, event["id"], "sound", b"x"))[0] == 422
+    assert (await put(site, event["id"], "image_a?video_duration=3", b"x"))[0] == 422
+    for wrong in ("bytes 5-2/10", "bytes 0-10/10", "lines 0-1/2", "bytes */10", "bytes 0-4/99999999999999999"):
+        assert (await put(site, event["id"], "image_a", b"x", **{"Content-Range": wrong}))[0] == 422
+    gap = await put(site, event["id"], "image_a", b"x", **{"Content-Range": "bytes 5-5/10"})
+    assert gap[0] == 409
