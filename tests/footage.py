@@ -6,6 +6,7 @@ plays at the wrong speed. So clips have it removed unless asked for: see :func:`
 
 import re
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal
 
@@ -57,6 +58,33 @@ class Footage:
             path.write_bytes(stream if timing else without_timing(stream))
         return path
 
+    def mp4(self, *, audio: bool = False, filters: str = "null", tags: Mapping[str, str] | None = None) -> Path:
+        """Two seconds of an MP4 that somebody else's program made, nearly lossless."""
+        tag_options = [f"{name}={value}" for name, value in (tags or {}).items()]
+        name = "_".join(["mp4", str(audio), filters, *tag_options])
+        path = self.folder / (re.sub(r"[^A-Za-z0-9_.]", "-", name) + ".mp4")
+        if not path.exists():
+            command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=320x180:r=15:d=2"]
+            if audio:
+                command += ["-f", "lavfi", "-i", "sine=frequency=440:duration=2", "-c:a", "aac"]
+            command += [
+                "-vf",
+                filters,
+                "-fps_mode",
+                "vfr",
+                "-c:v",
+                "libx264",
+                "-preset",
+                "veryfast",
+                "-crf",
+                "6",
+            ]
+            command += ["-pix_fmt", "yuv420p", "-threads", "1", "-movflags", "+use_metadata_tags"]
+            for tag in tag_options:
+                command += ["-metadata", tag]
+            subprocess.run([*command, str(path)], check=True)
+        return path
+
     def write(self, name: str, content: bytes) -> Path:
         """A file of ours."""
         path = self.folder / name
@@ -69,11 +97,13 @@ class Footage:
 
     def jpeg(self) -> Path:
         """A picture under the name of a clip."""
-        command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=320x180:d=1", "-frames:v", "1"]
-        made = subprocess.run([*command, "-f", "mjpeg", "pipe:1"], check=True, capture_output=True)
-        return self.write("jpeg.h264", made.stdout)
+        path = self.folder / "jpeg.h264"
+        if not path.exists():
+            command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=320x180:d=1"]
+            subprocess.run([*command, "-frames:v", "1", "-f", "mjpeg", f"file:{path}"], check=True)
+        return path
 
-    def cut_mid_frame(self, **options: Profile | float) -> tuple[Path, int]:
+    def cut_mid_frame(self, **options: Profile | float | str) -> tuple[Path, int]:
         """A clip that ends in the middle of its last frame, and how many whole frames it has."""
         stream = self.clip(**options).read_bytes()  # type: ignore[arg-type]  # passed on as they are
         last = slice_starts(stream)[-1]
@@ -86,7 +116,7 @@ class Footage:
         first, second = slice_starts(stream)[:2]
         return self.write("cut_in_first_frame.h264", stream[: first + (second - first) // 2])
 
-    def corrupt_middle(self, **options: Profile | float) -> Path:
+    def corrupt_middle(self, **options: Profile | float | str) -> Path:
         """A clip with a stretch of noise over several frames in its middle."""
         stream = bytearray(self.clip(**options).read_bytes())  # type: ignore[arg-type]  # passed on as they are
         middle = len(stream) // 2
@@ -98,9 +128,7 @@ class Footage:
 
 def units(stream: bytes) -> list[tuple[int, int]]:
     """(place of the start code, kind) of every NAL unit."""
-    return [
-        (m.start(), stream[m.end()] & 0x1F) for m in re.finditer(START_CODE + b"(?=.)", stream, re.DOTALL)
-    ]
+    return [(m.start(), stream[m.end()] & 0x1F) for m in re.finditer(START_CODE + b"(?=.)", stream, re.DOTALL)]
 
 
 def slice_starts(stream: bytes) -> list[int]:

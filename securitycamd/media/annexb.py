@@ -260,9 +260,7 @@ class StreamScanner:
         return self._sequence_number, msb + lsb
 
     def _shown_at(self) -> tuple[int, ...] | None:
-        by_showing = sorted(
-            range(len(self._order)), key=self._order.__getitem__
-        )  # stable: ties keep their order
+        by_showing = sorted(range(len(self._order)), key=self._order.__getitem__)  # stable: ties keep their order
         farthest = max((index - place for place, index in enumerate(by_showing)), default=0)
         # Farther than the standard lets a picture move, the numbers are damaged or of a kind not followed
         # here.

@@ -71,6 +71,21 @@ def read_facts(path: Path) -> Mp4Facts:
     )
 
 
+def is_index_first(path: Path) -> bool:
+    """Whether the index stands before the pictures, in an MP4 with any tracks that is all there. Blocking.
+
+    Raises:
+        Mp4Error: it is not a whole MP4.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        _, top = _top_level(file)
+    places = [box.kind for box in top]
+    if not {b"moov", b"mdat"} <= set(places):
+        _refuse("it has no index or no pictures")
+    return places.index(b"moov") < places.index(b"mdat")
+
+
 def set_display_order(path: Path, shown_at: Sequence[int], frame_ticks: float) -> None:
     """Write into the index when each frame is shown. Blocking; changes the file in place, not its length.
 

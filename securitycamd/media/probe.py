@@ -47,13 +47,19 @@ class ClipFacts:
     height: int
     frames_per_second: float | None
     size_bytes: int
+    time_base: str
+    """The unit of its time stamps, a fraction of a second such as ``1/1200000``."""
+    audio_packets: int
+    """In all its audio streams."""
 
 
 class _Stream(BaseModel):
-    codec_name: str
-    width: int
-    height: int
+    codec_type: str = ""
+    codec_name: str = ""
+    width: int = 0
+    height: int = 0
     avg_frame_rate: str = "0/0"
+    time_base: str = "0/1"
     nb_read_packets: int = 0
     duration: float | None = None
 
@@ -75,7 +81,7 @@ def clip_error(fault: ClipFault) -> ClipError:
 
 def file_url(path: Path) -> str:
     """``path`` as FFmpeg must be given it: neither an option nor another protocol, whatever its name is."""
-    return f"file:{path.absolute()}"
+    return f"file:{path}"
 
 
 async def run_clip_tool(
@@ -84,6 +90,7 @@ async def run_clip_tool(
     *,
     timeout_seconds: float,
     on_stdout: Callable[[bytes], None] | None = None,
+    niceness: int | None = None,
 ) -> ToolResult:
     """Run FFmpeg or ffprobe; what it says goes into the log alone.
 
@@ -91,7 +98,7 @@ async def run_clip_tool(
         ClipError: ``HUNG`` or ``FFMPEG``.
     """
     try:
-        result = await tools.run(command, timeout_seconds=timeout_seconds, on_stdout=on_stdout)
+        result = await tools.run(command, timeout_seconds=timeout_seconds, on_stdout=on_stdout, niceness=niceness)
     except ToolTimeoutError as error:
         _log.warning("The tool was stopped after its time-out.", command=command, said=error.stderr_tail)
         raise clip_error(ClipFault.HUNG) from error
@@ -104,25 +111,32 @@ async def run_clip_tool(
 
 
 async def probe_clip(
-    path: Path, *, tools: Tools, ffprobe: str = "ffprobe", timeout_seconds: float = 30.0
+    path: Path,
+    *,
+    tools: Tools,
+    ffprobe: str = "ffprobe",
+    timeout_seconds: float = 30.0,
+    container: str | None = None,
 ) -> ClipFacts:
-    """Ask ffprobe about a video of any format, reading it to its end without decoding.
+    """Ask ffprobe about a video, reading it to its end without decoding.
+
+    Args:
+        path: the file.
+        tools: runs ffprobe.
+        ffprobe: the program.
+        timeout_seconds: for ffprobe.
+        container: the format that it must have (``mp4``), or any.
 
     Raises:
         ClipError: ``CUT_SHORT`` when there is no video in it, ``HUNG`` or ``FFMPEG`` when ffprobe fails.
     """
-    entries = "stream=codec_name,width,height,avg_frame_rate,nb_read_packets,duration:format=size,duration"
+    entries = "codec_type,codec_name,width,height,avg_frame_rate,time_base,nb_read_packets,duration"
     command = [
-        ffprobe,
-        "-v",
-        "error",
-        "-protocol_whitelist",
-        "file",
-        "-select_streams",
-        "v:0",
-        "-count_packets",
+        *(ffprobe, "-v", "error", "-protocol_whitelist", "file", "-count_packets"),
+        *("-show_entries", f"stream={entries}:format=size,duration", "-of", "json"),
+        *(("-f", container) if container else ()),
+        *("-i", file_url(path)),
     ]
-    command += ["-show_entries", entries, "-of", "json", "-i", file_url(path)]
     result = await run_clip_tool(tools, command, timeout_seconds=timeout_seconds)
     try:
         report = _Report.model_validate(json.loads(result.stdout))
@@ -131,9 +145,10 @@ async def probe_clip(
     # ffprobe ends with 0 on a file that it could open, whatever else it had to complain about.
     if result.return_code < 0:
         raise clip_error(ClipFault.FFMPEG)
-    if report is None or not report.streams or not report.streams[0].nb_read_packets:
+    streams = report.streams if report else []
+    stream = next((stream for stream in streams if stream.codec_type == "video"), None)
+    if report is None or stream is None or not stream.nb_read_packets:
         raise clip_error(ClipFault.CUT_SHORT)
-    stream = report.streams[0]
     try:
         rate = float(Fraction(stream.avg_frame_rate))
     except (ValueError, ZeroDivisionError):
@@ -146,6 +161,8 @@ async def probe_clip(
         height=stream.height,
         frames_per_second=rate or None,
         size_bytes=report.format.size,
+        time_base=stream.time_base,
+        audio_packets=sum(each.nb_read_packets for each in streams if each.codec_type == "audio"),
     )
 
 
@@ -162,18 +179,21 @@ def read_step(path: Path, offset: int, scanner: StreamScanner) -> int:
     return count
 
 
-async def scan_stream(path: Path, *, run_blocking: RunBlocking = asyncio.to_thread) -> StreamFacts:
+async def scan_stream(path: Path, *, run_blocking: RunBlocking, timeout_seconds: float) -> StreamFacts:
     """Read a raw H.264 stream once: is it one, how many pictures, in which order.
 
     Raises:
         ClipError: ``MISSING_YET``, ``NOT_H264`` or ``CUT_SHORT``; ``FFMPEG`` when we may not read it.
-        StorageUnavailableError: the storage does not let us read.
+        StorageUnavailableError: the storage does not let us read, or not in time.
     """
     scanner = StreamScanner()
     offset = 0
     try:
-        while count := await run_blocking(read_step, path, offset, scanner):
-            offset += count
+        async with asyncio.timeout(timeout_seconds):
+            while count := await run_blocking(read_step, path, offset, scanner):
+                offset += count
+    except TimeoutError as error:
+        raise StorageUnavailableError from error
     except (FileNotFoundError, NotADirectoryError) as error:
         raise clip_error(ClipFault.MISSING_YET) from error
     except IsADirectoryError as error:

@@ -217,6 +217,7 @@ class Tools:
         *,
         timeout_seconds: float,
         on_stdout: Callable[[bytes], None] | None = None,
+        niceness: int | None = None,
     ) -> ToolResult:
         """Run ``command`` to its end; also after a failure or a cancellation nothing of it is left.
 
@@ -224,6 +225,7 @@ class Tools:
             command: the tool and its arguments; searched in PATH.
             timeout_seconds: after it the whole group is ended.
             on_stdout: takes the output in pieces of any size, on the loop; must not raise.
+            niceness: of this tool, instead of that of all.
 
         Raises:
             ToolTimeoutError: it took too long.
@@ -233,7 +235,7 @@ class Tools:
             raise ToolStartError(f"{command[0]}: we are closed")
         started = time.monotonic()
         child, cancelled = await settle(
-            Child.start(command, niceness=self.niceness, on_stdout=on_stdout),
+            Child.start(command, niceness=self.niceness if niceness is None else niceness, on_stdout=on_stdout),
         )
         self._children[child] = None
         try:

@@ -1,9 +1,6 @@
 """A raw H.264 stream into an MP4 that browsers play, without re-encoding."""
 
-import asyncio
-import contextlib
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,11 +9,12 @@ from typing import Final
 import structlog
 
 from securitycamd.domain.clips import ClipFault
-from securitycamd.domain.errors import StorageUnavailableError
 from securitycamd.media.annexb import StreamFacts
 from securitycamd.media.mp4 import Mp4Error, Mp4Facts, read_facts, set_display_order
 from securitycamd.media.probe import RunBlocking, clip_error, file_url, run_clip_tool, scan_stream
-from securitycamd.media.process import Tools, settle
+from securitycamd.media.process import Tools
+from securitycamd.media.progress import OnShare, Progress, Rising
+from securitycamd.media.targets import kept_when_done
 
 _log = structlog.get_logger(__name__)
 
@@ -39,28 +37,6 @@ class RemuxedClip:
     elapsed_seconds: float
 
 
-class Progress:
-    """Reads FFmpeg's ``-progress`` lines and passes the share of the source that is written on, 0 to 1."""
-
-    def __init__(self, source_bytes: int, on_progress: Callable[[float], None]) -> None:
-        self._source_bytes = source_bytes
-        self._on_progress = on_progress
-        self._rest = b""
-        self._share = 0.0
-
-    def feed(self, piece: bytes) -> None:
-        """Take output in pieces of any size."""
-        *lines, self._rest = (self._rest + piece).split(b"\n")
-        for line in lines:
-            key, _, value = line.partition(b"=")
-            if key.strip() == b"total_size" and value.strip().isdigit():
-                # The MP4 is about as large as the stream. Whole it is only once it was looked at.
-                share = min(int(value) / self._source_bytes, 0.99)
-                if share > self._share:
-                    self._share = share
-                    self._on_progress(share)
-
-
 async def remux_clip(
     source: Path,
     target: Path,
@@ -70,39 +46,29 @@ async def remux_clip(
     run_blocking: RunBlocking,
     frame_rate: float,
     timeout_seconds: float,
-    on_progress: Callable[[float], None] | None,
+    on_progress: OnShare | None,
 ) -> RemuxedClip:
     """See :meth:`securitycamd.media.Media.remux`."""
     started = time.monotonic()
     rate = Fraction(str(frame_rate))
     if rate <= 0:
         raise ValueError("frame_rate must be above 0")
-    done = False
-    try:
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                stream = await scan_stream(source, run_blocking=run_blocking)
-        except TimeoutError as error:
-            raise StorageUnavailableError from error
+    on_share = Rising(on_progress)
+    async with kept_when_done(target, run_blocking):
+        stream = await scan_stream(source, run_blocking=run_blocking, timeout_seconds=timeout_seconds)
         if stream.pictures == 1:
             await _check_only_picture(source, tools=tools, ffmpeg=ffmpeg, timeout_seconds=timeout_seconds)
         result = await run_clip_tool(
             tools,
             [ffmpeg, *_arguments(source, target, stream, rate)],
             timeout_seconds=timeout_seconds,
-            on_stdout=Progress(stream.size_bytes, on_progress).feed if on_progress else _ignore,
+            # The MP4 is about as large as the stream.
+            on_stdout=Progress("total_size", stream.size_bytes, on_share).feed,
         )
         if result.return_code:
             raise clip_error(ClipFault.FFMPEG)
         made = await run_blocking(_finish, target, stream, rate)
-        done = True
-    finally:
-        if not done:
-            _, cancelled = await settle(_discard(target, run_blocking))
-            if cancelled:
-                raise asyncio.CancelledError
-    if on_progress:
-        on_progress(1.0)
+    on_share(1.0)
     return RemuxedClip(
         # Exact; the file's own is, to the tick.
         duration_seconds=float(made.frames / rate),
@@ -115,7 +81,7 @@ async def remux_clip(
 def _arguments(source: Path, target: Path, stream: StreamFacts, rate: Fraction) -> list[str]:
     """FFmpeg's arguments.
 
-    - The rate stands before the input: the stream has none that could be relied upon.
+    - The rate stands before the input, for what FFmpeg guesses from it; the stream has none to rely on.
     - ``setts`` gives every frame its time; a copied raw stream has none, and FFmpeg's guess drifts.
     - The index gets its room at the head before the pictures are written. ``+faststart`` gives the same
       layout by writing the whole file twice.
@@ -129,9 +95,7 @@ def _arguments(source: Path, target: Path, stream: StreamFacts, rate: Fraction) 
         # which set_display_order then overwrites. The first and the last frame stay in place, and with them
         # the duration.
         last = stream.pictures + stream.has_tail - 1
-        times = (
-            f"setts=dts=N*{frame}:pts=N*{frame}+between(N\\,1\\,{last - 1})*(1+mod(N\\,2)):duration={frame}"
-        )
+        times = f"setts=dts=N*{frame}:pts=N*{frame}+between(N\\,1\\,{last - 1})*(1+mod(N\\,2)):duration={frame}"
     index_bytes = INDEX_BYTES + INDEX_BYTES_PER_FRAME * (stream.pictures + 1)
     return [
         *("-hide_banner", "-nostdin", "-v", "warning", "-nostats"),
@@ -175,12 +139,3 @@ def _finish(target: Path, stream: StreamFacts, rate: Fraction) -> Mp4Facts:
         reason = str(error)
     _log.warning("The remuxed clip is not whole.", path=str(target), reason=reason)
     raise clip_error(ClipFault.FFMPEG)
-
-
-async def _discard(target: Path, run_blocking: RunBlocking) -> None:
-    with contextlib.suppress(OSError, StorageUnavailableError):
-        await run_blocking(target.unlink, missing_ok=True)
-
-
-def _ignore(_: bytes) -> None:
-    """Progress that nobody asked for."""

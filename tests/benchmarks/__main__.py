@@ -23,7 +23,7 @@ READY_LIMIT_SECONDS = 3.0
 
 _POST_EVENT = (
     'body = string.format(\'{"camera_id":"camera_%d","timestamp":"2026-0%d-%02dT%02d:%02d:%02d.%06d",'
-    "\"motion_score\":1234.5,\"confidence_score\":61.5}', 1 + n % 27, 1 + n % 9, 1 + n % 28, n % 24, n % 60,"
+    '"motion_score":1234.5,"confidence_score":61.5}\', 1 + n % 27, 1 + n % 9, 1 + n % 28, n % 24, n % 60,'
     " (n // 60) % 60, n % 1000000)".replace("//", "/")
 )
 _POST_LOGS = (

@@ -55,7 +55,7 @@ class Seed:
             f" UTC_TIMESTAMP(6) - INTERVAL ({self.events} - seq) * {step} MICROSECOND,"
             " 500 + (seq * 37) % 9000, (seq * 13) % 110, 'complete',"
             f" {', '.join(path.values())}, 40 + seq % 20, 1, 1, 1, 1, 'complete', UTC_TIMESTAMP(6), 1,"
-            " UTC_TIMESTAMP(6), seq % 3 = 0, 0.87, '[{{\"label\":\"person\",\"count\":1}}]',"
+            ' UTC_TIMESTAMP(6), seq % 3 = 0, 0.87, \'[{{"label":"person","count":1}}]\','
             " 'A person in a dark jacket walks along the path from the left and stops near the parked van; in the"
             " second picture the van door is open. Nothing else in the scene changed.',"
             " 'Person walks toward the parked van', UTC_TIMESTAMP(6)"

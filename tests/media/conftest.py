@@ -67,3 +67,12 @@ sh -c 'echo $$; exec sleep 300' &
 echo $$
 wait
 """
+
+# A fake FFmpeg that begins to write its target, and then is deaf to TERM, as is a child of it.
+HUNG = """for last; do :; done
+echo started > "${last#file:}"
+trap '' TERM
+sh -c 'echo $$ >> "$0.pids"; exec sleep 300' "$0" &
+echo $$ >> "$0.pids"
+wait
+"""

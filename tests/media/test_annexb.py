@@ -131,9 +131,7 @@ def test_what_is_no_clip(content: bytes, fault: ClipFault) -> None:
 
 
 def test_an_mp4_is_no_raw_stream_although_lengths_in_it_look_like_start_codes() -> None:
-    assert (
-        scan(b"\x00\x00\x00\x18ftypmp42" + b"\x00\x00\x01\x67\x42\xc0\x1e" * 1000).fault == ClipFault.NOT_H264
-    )
+    assert scan(b"\x00\x00\x00\x18ftypmp42" + b"\x00\x00\x01\x67\x42\xc0\x1e" * 1000).fault == ClipFault.NOT_H264
 
 
 def test_reading_on_is_not_worth_it_when_it_is_something_else() -> None:

@@ -69,9 +69,7 @@ async def test_no_more_run_than_there_are_slots_and_slots_change_live(
     assert media.running == 0
 
 
-async def test_close_ends_what_runs_and_sends_the_waiting_away(
-    footage: Footage, tmp_path: Path, gate: Gate
-) -> None:
+async def test_close_ends_what_runs_and_sends_the_waiting_away(footage: Footage, tmp_path: Path, gate: Gate) -> None:
     media = Media(2, ffmpeg=gate.script, grace_seconds=60)
     tasks = start(media, footage, tmp_path, 4)
     await gate.arrivals(2)
@@ -93,9 +91,7 @@ async def test_closing_an_idle_pool(media: Media) -> None:
 
 async def test_probe_of_an_mp4(media: Media, footage: Footage, tmp_path: Path) -> None:
     target = tmp_path / "-out.mp4"
-    made = await media.remux(
-        footage.clip(profile="high", b_frames=2), target, frame_rate=12.5, timeout_seconds=30
-    )
+    made = await media.remux(footage.clip(profile="high", b_frames=2), target, frame_rate=12.5, timeout_seconds=30)
     size_bytes = made.size_bytes
     facts = await media.probe(target)
     assert (facts.frames, facts.duration_seconds, facts.codec) == (30, 2.4, "h264")

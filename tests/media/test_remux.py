@@ -1,5 +1,4 @@
 import asyncio
-import json
 import os
 import random
 import subprocess
@@ -13,39 +12,8 @@ from securitycamd.domain.errors import StorageUnavailableError
 from securitycamd.media import Media
 from securitycamd.media.mp4 import Mp4Error, read_facts
 from tests.footage import Footage, slice_starts
-from tests.media.conftest import is_gone, read_pids, until, write_script
-
-
-def ffprobe(path: Path, *options: str) -> dict[str, list[dict[str, str]]]:
-    command = ["ffprobe", "-v", "error", *options, "-of", "json", str(path)]
-    result: dict[str, list[dict[str, str]]] = json.loads(
-        subprocess.run(command, check=True, capture_output=True).stdout
-    )
-    return result
-
-
-def packet_times(path: Path) -> list[tuple[float, float]]:
-    packets = ffprobe(path, "-show_entries", "packet=pts_time,dts_time")["packets"]
-    return [(float(p["pts_time"]), float(p["dts_time"])) for p in packets]
-
-
-def pictures(path: Path, *input_options: str) -> list[str]:
-    """A checksum of each decoded picture, in the order of showing."""
-    command = [
-        "ffmpeg",
-        "-v",
-        "error",
-        *input_options,
-        "-i",
-        str(path),
-        "-fps_mode",
-        "passthrough",
-        "-f",
-        "framemd5",
-        "-",
-    ]
-    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
-    return [line.split(",")[-1].strip() for line in lines if not line.startswith("#")]
+from tests.media.conftest import HUNG, is_gone, read_pids, until, write_script
+from tests.media.looking import ffprobe, is_missing, packet_times, pictures
 
 
 def raw_stream(path: Path) -> bytes:
@@ -67,10 +35,6 @@ def raw_stream(path: Path) -> bytes:
     return subprocess.run(command, check=True, capture_output=True).stdout
 
 
-def is_missing(path: Path) -> bool:
-    return not path.exists()
-
-
 async def fault_of(media: Media, source: Path, target: Path, *, timeout_seconds: float = 30) -> ClipFault:
     with pytest.raises(ClipError) as caught:
         await media.remux(source, target, frame_rate=15, timeout_seconds=timeout_seconds)
@@ -90,9 +54,7 @@ async def test_plays_at_the_given_rate(
     exact = float(30 / Fraction(str(frame_rate)))
     assert (made.frames, made.duration_seconds, made.size_bytes) == (30, exact, target.stat().st_size)
     assert made.elapsed_seconds > 0
-    report = ffprobe(
-        target, "-count_frames", "-show_entries", "stream=nb_read_frames,codec_name,duration,start_time"
-    )
+    report = ffprobe(target, "-count_frames", "-show_entries", "stream=nb_read_frames,codec_name,duration,start_time")
     (stream,) = report["streams"]
     assert (stream["codec_name"], stream["nb_read_frames"]) == ("h264", "30")
     assert float(stream["duration"]) == pytest.approx(exact, abs=2e-6)
@@ -171,12 +133,8 @@ async def test_a_clip_cut_right_after_headers(media: Media, footage: Footage, tm
     assert made.frames in {30, 31}
 
 
-async def test_a_clip_damaged_in_its_middle_keeps_what_it_has(
-    media: Media, footage: Footage, tmp_path: Path
-) -> None:
-    made = await media.remux(
-        footage.corrupt_middle(), tmp_path / "out.tmp", frame_rate=15, timeout_seconds=30
-    )
+async def test_a_clip_damaged_in_its_middle_keeps_what_it_has(media: Media, footage: Footage, tmp_path: Path) -> None:
+    made = await media.remux(footage.corrupt_middle(), tmp_path / "out.tmp", frame_rate=15, timeout_seconds=30)
     assert 25 <= made.frames <= 30
 
 
@@ -229,24 +187,10 @@ async def test_what_is_no_clip(media: Media, footage: Footage, tmp_path: Path) -
 async def test_progress_rises_to_one(media: Media, footage: Footage, tmp_path: Path) -> None:
     shares: list[float] = []
     source = footage.clip(seconds=6, size="640x360")
-    await media.remux(
-        source, tmp_path / "out.tmp", frame_rate=15, timeout_seconds=30, on_progress=shares.append
-    )
+    await media.remux(source, tmp_path / "out.tmp", frame_rate=15, timeout_seconds=30, on_progress=shares.append)
     assert shares == sorted(shares)
     assert shares[-1] == 1
     assert all(0 < share <= 1 for share in shares)
-
-
-@pytest.mark.parametrize(
-    "name", ["-y", "concat:a|b.h264", "pipe:0", "http://x", "a %d [1]'\".h264", "%03d.h264"]
-)
-async def test_names_are_only_names(media: Media, footage: Footage, tmp_path: Path, name: str) -> None:
-    source, target = tmp_path / "in" / name, tmp_path / "out" / name
-    for path in (source, target):
-        path.parent.mkdir(parents=True)
-    source.write_bytes(footage.clip().read_bytes())
-    assert (await media.remux(source, target, frame_rate=15, timeout_seconds=30)).frames == 30
-    assert target.is_file()
 
 
 async def test_a_stale_target_is_overwritten(media: Media, footage: Footage, tmp_path: Path) -> None:
@@ -279,18 +223,14 @@ async def test_no_room_for_the_result(footage: Footage, tmp_path: Path) -> None:
         "exit 1",
     ],
 )
-async def test_results_that_are_not_whole_are_not_believed(
-    footage: Footage, tmp_path: Path, after: str
-) -> None:
+async def test_results_that_are_not_whole_are_not_believed(footage: Footage, tmp_path: Path, after: str) -> None:
     script = write_script(tmp_path / "ffmpeg", f'ffmpeg "$@"; {after}')
     assert await fault_of(Media(1, ffmpeg=script), footage.clip(), tmp_path / "out.tmp") == ClipFault.FFMPEG
 
 
 async def test_frames_that_are_lost_on_the_way_are_missed(footage: Footage, tmp_path: Path) -> None:
     # FFmpeg 5 takes an error while reading for the end of the stream, and ends with 0.
-    script = write_script(
-        tmp_path / "ffmpeg", 'ffmpeg -t 1 "$@"; code=$?; echo $code > "$0.code"; exit $code'
-    )
+    script = write_script(tmp_path / "ffmpeg", 'ffmpeg -t 1 "$@"; code=$?; echo $code > "$0.code"; exit $code')
     assert await fault_of(Media(1, ffmpeg=script), footage.clip(), tmp_path / "out.tmp") == ClipFault.FFMPEG
     assert read_pids(Path(f"{script}.code")) == [0], "FFmpeg itself saw nothing wrong"
 
@@ -298,15 +238,6 @@ async def test_frames_that_are_lost_on_the_way_are_missed(footage: Footage, tmp_
 async def test_without_ffmpeg(footage: Footage, tmp_path: Path) -> None:
     media = Media(1, ffmpeg="no-such-ffmpeg")
     assert await fault_of(media, footage.clip(), tmp_path / "out.tmp") == ClipFault.FFMPEG
-
-
-HUNG = """for last; do :; done
-echo started > "${last#file:}"
-trap '' TERM
-sh -c 'echo $$ >> "$0.pids"; exec sleep 300' "$0" &
-echo $$ >> "$0.pids"
-wait
-"""
 
 
 async def test_a_hung_ffmpeg_is_ended_with_all_it_started(footage: Footage, tmp_path: Path) -> None:
