@@ -12,7 +12,7 @@ import aiomysql
 import structlog
 from pydantic_core import from_json
 from pymysql import err
-from pymysql.constants import CR, ER
+from pymysql.constants import CLIENT, CR, ER
 
 from securitycamd.db.statements import Command, Query, expanded
 from securitycamd.domain.errors import DatabaseUnavailableError
@@ -97,7 +97,7 @@ class Transaction:
     async def execute(self, command: Command, **values: Any) -> int:
         """Run a statement; the number of rows it matched."""
         cursor = await self._connection.cursor()
-        return int(await cursor.execute(command.text, command.fixed | values))
+        return int(await cursor.execute(*expanded(command.text, command.fixed | values)))
 
     async def insert_many(self, text: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert all ``rows`` with as few statements as fit; ``text`` is a one-row insert."""
@@ -110,6 +110,16 @@ class Transaction:
         cursor = await self._connection.cursor()
         await cursor.execute(text)
         return list(await cursor.fetchall())
+
+    async def try_script(self, text: str) -> bool:
+        """The same for a statement that waits for a lock; whether it got it."""
+        try:
+            await self.script(text)
+        except err.OperationalError as error:
+            if _code(error) != ER.LOCK_WAIT_TIMEOUT:
+                raise
+            return False
+        return True
 
 
 class Database:
@@ -147,6 +157,7 @@ class Database:
             autocommit=True,
             connect_timeout=self._wait_seconds,
             program_name="securitycamd",
+            client_flag=CLIENT.FOUND_ROWS,  # an update counts the rows that it matched, changed or not
             init_command=(
                 "SET time_zone = '+00:00', tx_isolation = 'READ-COMMITTED',"
                 f" max_statement_time = {self._statement_seconds}, innodb_lock_wait_timeout = 5,"
@@ -160,7 +171,8 @@ class Database:
         self._closing = True
         if self._pool is None:
             return
-        pool, self._pool = self._pool, None
+        # It refuses newcomers from here on, and stays known, so that those inside can still give back what they hold.
+        pool = self._pool
         pool.close()
         try:
             async with asyncio.timeout(timeout_seconds):
@@ -168,6 +180,7 @@ class Database:
         except TimeoutError:
             log.warning("database connections did not end in time and were cut")
             pool.terminate()
+        self._pool = None
 
     def drop_idle(self) -> None:
         """Forget idle connections, for a server that was restarted."""
@@ -314,9 +327,7 @@ class Database:
 
     def _lost(self, error: Exception) -> None:
         if self.connected and not self._closing:
-            log.error(
-                "the database is away", code=_code(error) if isinstance(error, err.MySQLError) else None
-            )
+            log.error("the database is away", code=_code(error) if isinstance(error, err.MySQLError) else None)
         self.connected = False
 
 

@@ -12,12 +12,14 @@ from securitycamd.db import tallies
 from securitycamd.db.engine import Database, Row, Transaction
 from securitycamd.db.statements import Command, Query
 from securitycamd.db.tables import logs
+from securitycamd.db.tables import tallies as tally_table
 from securitycamd.db.values import time_in, time_out
 from securitycamd.domain.models import LogFilter, LogLine, NewLogLine
 from securitycamd.domain.names import LogLevel
 from securitycamd.domain.times import EARLIEST, LATEST
 
 _L = logs.c
+_T = tally_table.c
 # All lines as one JSON parameter, in hexadecimal: quoting four values of each of hundreds of lines, or the many quotes
 # of the JSON, costs the event loop more than all the rest of an insert.
 _INSERT: Final = Command(
@@ -46,11 +48,15 @@ async def add(transaction: Transaction, lines: Sequence[NewLogLine]) -> None:
     """Insert lines, and count them."""
     rows = [(line.source, time_out(line.timestamp), line.level.value, line.message) for line in lines]
     await transaction.execute(_INSERT, lines=to_json(rows).hex())
+    await _count(transaction, lines, 1)
+
+
+async def _count(transaction: Transaction, lines: Sequence[NewLogLine], sign: int) -> None:
     await tallies.add(
         transaction,
         tallies.LOG_LADDER,
         [
-            (name, minute, lines_then)
+            (name, minute, sign * lines_then)
             for (source, level, minute), lines_then in _by_minute(lines).items()
             for name in (series(None, None), series(source, None), series(None, level), series(source, level))
         ],
@@ -97,8 +103,7 @@ def _list(*, by_source: bool, by_level: bool) -> Query:
 _SHAPES: Final = [(by_source, by_level) for by_source in (False, True) for by_level in (False, True)]
 _LISTS: Final = {(s, v): _list(by_source=s, by_level=v) for s, v in _SHAPES}
 _COUNTS: Final = {
-    (s, v): Query(select(func.count()).select_from(logs).where(*_where(by_source=s, by_level=v)))
-    for s, v in _SHAPES
+    (s, v): Query(select(func.count()).select_from(logs).where(*_where(by_source=s, by_level=v))) for s, v in _SHAPES
 }
 
 
@@ -131,9 +136,7 @@ async def _count_since(session: Database | Transaction, wanted: LogFilter, momen
     return rows
 
 
-async def newest(
-    session: Database | Transaction, wanted: LogFilter, *, limit: int, offset: int
-) -> list[LogLine]:
+async def newest(session: Database | Transaction, wanted: LogFilter, *, limit: int, offset: int) -> list[LogLine]:
     """A page of the lines that match, newest first."""
     if wanted.span.is_empty:
         return []
@@ -165,6 +168,11 @@ _PARTITIONS: Final = (
 )
 
 
+_LOCK: Final = "securitycamd.partitions"
+FIRST_DAY: Final = date(2025, 12, 31)
+"""The last day that p_past holds, as sql/0001 makes it."""
+
+
 def partition_name(day: date) -> str:
     """The partition that holds a UTC day's lines."""
     return f"p_{day:%Y%m%d}"
@@ -175,9 +183,20 @@ async def make_partitions(session: Transaction, today: date) -> int:
 
     Days far in the past share ``p_past``, days far ahead ``p_future``; neither ever stops a line from being kept.
     """
+    [(held,)] = await session.script(f"SELECT GET_LOCK('{_LOCK}', 0)")
+    if held != 1:
+        return 0  # another daemon is making them
+    try:
+        return await _make_missing(session, today)
+    finally:
+        await session.script(f"DO RELEASE_LOCK('{_LOCK}')")
+
+
+async def _make_missing(session: Transaction, today: date) -> int:
     there = {name for (name,) in await session.script(_PARTITIONS)}
     days = [today + timedelta(days=ahead) for ahead in range(DAYS_AHEAD + 1)]
-    newest_there = max((name for name in there if name[2:].isdigit()), default="")
+    # A machine without a clock of its own may wake up long before the first partition; its lines share p_past.
+    newest_there = max((name for name in there if name[2:].isdigit()), default=partition_name(FIRST_DAY))
     missing = [day for day in days if partition_name(day) > newest_there]
     if not missing:
         return 0
@@ -189,3 +208,61 @@ async def make_partitions(session: Transaction, today: date) -> int:
     parts.append("PARTITION p_future VALUES LESS THAN (MAXVALUE)")
     await session.script(f"ALTER TABLE logs REORGANIZE PARTITION p_future INTO ({', '.join(parts)})")
     return len(missing)
+
+
+# --- expiry ----------------------------------------------------------------------------------------------------------
+
+_BOUNDS: Final = (
+    "SELECT partition_name, partition_description FROM information_schema.partitions"
+    " WHERE table_schema = DATABASE() AND table_name = 'logs' ORDER BY partition_ordinal_position"
+)
+_WAIT_SECONDS: Final = 2
+"""Dropping a partition waits so long for those who use the table: behind it, they would all wait."""
+_OLD: Final = Query(
+    select(_L.timestamp, _L.id, _L.source, _L.level)
+    .where(_L.timestamp < bindparam("before"))
+    .order_by(_L.timestamp)
+    .limit(bindparam("limit"))
+)
+_DELETE: Final = Command(logs.delete().where(_L.timestamp == bindparam("at"), _L.id == bindparam("key")))
+_SERIES: Final = Query(select(_T.series.distinct()).where(_T.series.like("logs|%")))
+_FORGET: Final = Command(
+    text("DELETE FROM tallies WHERE series = :series AND span = :span AND start < :before ORDER BY start LIMIT :limit")
+)
+
+
+async def drop_old_partition(session: Transaction, before: datetime) -> str | None:
+    """Drop one partition whose lines are all older than ``before``; its name, ``None`` when there is none.
+
+    Its lines are counted until :func:`forget_old` ran. A table that is busy is left for the next time.
+    """
+    for name, bound in await session.script(_BOUNDS):
+        # The first one stays for lines of any age: partitions begin where it ends.
+        if name in {"p_past", "p_future"} or bound.strip("'")[:10] > f"{before:%Y-%m-%d}":
+            continue
+        if not await session.try_script(f"ALTER TABLE logs WAIT {_WAIT_SECONDS} DROP PARTITION {name}"):
+            return None
+        return str(name)
+    return None
+
+
+async def remove_old(transaction: Transaction, before: datetime, *, limit: int) -> int:
+    """Delete at most ``limit`` lines older than ``before``, and take them out of the counts; how many."""
+    rows = await transaction.rows(_OLD, before=time_out(before), limit=limit)
+    for timestamp, line_id, _, _ in rows:
+        await transaction.execute(_DELETE, at=timestamp, key=line_id)
+    lines = [NewLogLine(source, time_in(at), LogLevel(level), "") for at, _, source, level in rows]
+    await _count(transaction, lines, -1)
+    return len(rows)
+
+
+async def forget_old(database: Database, before: datetime, *, limit: int) -> int:
+    """Take what was before ``before`` (a midnight) out of the counts, when no line of then is left; how many counts."""
+    if await database.rows(_OLD, before=time_out(before), limit=1):
+        return 0
+    forgotten = 0
+    for (name,) in await database.rows(_SERIES):
+        for span in tallies.LOG_LADDER.spans:
+            while gone := await database.execute(_FORGET, series=name, span=span, before=time_out(before), limit=limit):
+                forgotten += gone
+    return forgotten

@@ -5,14 +5,17 @@ Console for people, JSON lines for machines. What is bound with :func:`structlog
 """
 
 import logging
+import os
 import queue
 import re
+import select
 import sys
 import threading
 from collections import deque
 from collections.abc import MutableMapping
+from contextlib import suppress
 from datetime import UTC, datetime
-from logging.handlers import QueueHandler, QueueListener
+from logging.handlers import QueueHandler
 from typing import Any, Final, TextIO
 
 import structlog
@@ -24,7 +27,9 @@ from securitycamd.domain.names import CENTRAL_SOURCE, LogLevel
 KEPT_LINES_LIMIT: Final = 10_000
 OUTPUT_LINES_LIMIT: Final = 10_000
 MESSAGE_LIMIT: Final = 4000
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+STOP_SECONDS: Final = 2.0
+"""How long the last lines may take to be written when the process ends."""
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LEVELS: Final = {
     "debug": LogLevel.DEBUG,
     "info": LogLevel.INFO,
@@ -93,11 +98,11 @@ class Pipeline:
                 colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=40
             )
         )
-        output = logging.StreamHandler(stream)
-        # Rendered by the thread that logs (contextvars live there), written by the listener's.
-        self._queue: queue.Queue[logging.LogRecord] = queue.Queue(OUTPUT_LINES_LIMIT)
-        handler = _DroppingHandler(self._queue)
-        handler.setFormatter(
+        # Rendered by the thread that logs (contextvars live there), written by a thread of its own.
+        self._lines: queue.Queue[str | None] = queue.Queue(OUTPUT_LINES_LIMIT)
+        self._output = _Output(stream)
+        self._handler = _DroppingHandler(self._lines)
+        self._handler.setFormatter(
             structlog.stdlib.ProcessorFormatter(
                 foreign_pre_chain=shared,
                 processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
@@ -106,7 +111,7 @@ class Pipeline:
         root = logging.getLogger()
         for old in root.handlers[:]:
             root.removeHandler(old)
-        root.addHandler(handler)
+        root.addHandler(self._handler)
         self.set_level(level)
         structlog.configure(
             processors=[
@@ -118,8 +123,8 @@ class Pipeline:
             wrapper_class=structlog.stdlib.BoundLogger,
             cache_logger_on_first_use=False,
         )
-        self._listener = QueueListener(self._queue, output)
-        self._listener.start()
+        self._writer = threading.Thread(target=self._write, name="log output", daemon=True)
+        self._writer.start()
 
     def set_level(self, level: str) -> None:
         """Change what is written, live."""
@@ -128,8 +133,20 @@ class Pipeline:
             logging.getLogger(chatty).setLevel(logging.WARNING)
 
     def stop(self) -> None:
-        """Write what is queued and end the thread."""
-        self._listener.stop()
+        """Write what is queued and end the thread; gives up after a while, when nobody takes the output."""
+        if not self._writer.is_alive():
+            return
+        with suppress(queue.Full):
+            self._lines.put(None, timeout=STOP_SECONDS)
+        self._writer.join(STOP_SECONDS)
+
+    def _write(self) -> None:
+        while (line := self._lines.get()) is not None:
+            self._output.write(line)
+            if dropped := self._handler.take_dropped():
+                text = f"{dropped} log lines were dropped: the output was stuck"
+                told = logging.LogRecord(__name__, logging.WARNING, __file__, 0, text, None, None)
+                self._output.write(self._handler.format(told))  # past the queue, which may still be full
 
     def _keep(self, _logger: Any, _method: str, event: EventDict) -> EventDict:
         level = _LEVELS.get(str(event.get("level")), LogLevel.INFO)
@@ -140,21 +157,56 @@ class Pipeline:
 
 
 class _DroppingHandler(QueueHandler):
-    """Never blocks: with the output stuck, lines are dropped rather than the daemon held up."""
+    """Never blocks: with the output stuck, lines are dropped, and counted, rather than the daemon held up."""
 
-    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        record.msg = self.format(record)
-        record.args = None
-        record.exc_info = None
-        record.exc_text = None
-        record.stack_info = None
-        return record
+    def __init__(self, lines: queue.Queue[str | None]) -> None:
+        super().__init__(lines)
+        self._lines = lines
+        self._dropped = 0
 
-    def enqueue(self, record: logging.LogRecord) -> None:
+    def prepare(self, record: logging.LogRecord) -> str:
+        return self.format(record)
+
+    def enqueue(self, record: str) -> None:  # type: ignore[override]  # what prepare() made of the record
         try:
-            self.queue.put_nowait(record)
+            self._lines.put_nowait(record)
         except queue.Full:
+            self._dropped += 1
+
+    def take_dropped(self) -> int:
+        """How many lines were dropped since the last call."""
+        self.acquire()  # as whoever logs does
+        try:
+            dropped, self._dropped = self._dropped, 0
+        finally:
+            self.release()
+        return dropped
+
+
+class _Output:
+    """Writes past the stream's buffer: its lock, held by a write that is stuck, would hold up the end."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._encoding = stream.encoding or "utf-8"
+        try:
+            stream.flush()
+            self._descriptor: int | None = stream.fileno()
+        except OSError:  # a stream in memory
+            self._descriptor = None
+
+    def write(self, line: str) -> None:
+        """Write a line; one that cannot be written is lost."""
+        if self._descriptor is None:
+            self._stream.write(f"{line}\n")
             return
+        data = f"{line}\n".encode(self._encoding, errors="backslashreplace")
+        with suppress(OSError):  # the reader went away
+            while data:
+                try:
+                    data = data[os.write(self._descriptor, data) :]
+                except BlockingIOError:  # another program on the same terminal made it so
+                    select.select([], [self._descriptor], [])
 
 
 def plain_message(event: MutableMapping[str, Any]) -> str:
@@ -168,7 +220,10 @@ def plain_message(event: MutableMapping[str, Any]) -> str:
 
 
 def start(level: str, keep_level: str, output_format: str, *, stream: TextIO | None = None) -> Pipeline:
-    """Configure logging for the process. ``output_format``: ``console``, ``json`` or ``auto`` (console on a terminal)."""
+    """Configure logging for the process.
+
+    ``output_format``: ``console``, ``json``, or ``auto``, which is console on a terminal and else JSON.
+    """
     target = stream or sys.stdout
     as_json = output_format == "json" or (output_format == "auto" and not target.isatty())
     return Pipeline(target, level, keep_level, as_json=as_json)
