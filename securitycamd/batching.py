@@ -7,6 +7,7 @@ after the commit; and while one run is under way the next one gathers, so no cal
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from typing import Generic, TypeVar
 
 Call = TypeVar("Call")
@@ -43,7 +44,8 @@ class Batcher(Generic[Call, Answer]):
         self._waiting.append((call, answer))
         if self._worker is None:
             # Kept in the attribute: the loop itself holds tasks only weakly.
-            self._worker = asyncio.create_task(self._work(), name="batcher")
+            # In a context of its own: it works for others too, and must not log under the first caller's name.
+            self._worker = asyncio.create_task(self._work(), name="batcher", context=Context())
         return await answer
 
     async def _work(self) -> None:
@@ -57,6 +59,8 @@ class Batcher(Generic[Call, Answer]):
     async def _run_one(self, batch: list[tuple[Call, "asyncio.Future[Answer]"]]) -> None:
         try:
             answers = await self._run([call for call, _ in batch])
+            if len(answers) != len(batch):
+                raise RuntimeError(f"{len(answers)} answers to {len(batch)} calls")  # noqa: TRY301 - else callers wait
         except Exception as error:  # noqa: BLE001 - every caller gets it; none is lost in the worker
             answers = [error] * len(batch)
         except asyncio.CancelledError:

@@ -12,17 +12,15 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from functools import cached_property
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
-from urllib.parse import parse_qsl, urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Any, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, ValidationError
 
-from securitycamd.domain.names import CAMERA_ID_PATTERN
+from securitycamd.settings import (
+    Section,
+    Settings,
+)
 
 ENV_PREFIX: Final = "SECURITYCAMD_"
 # Names with our prefix that are not settings: where the settings file is, and where the demo keeps its downloads.
@@ -35,203 +33,6 @@ class SettingsError(Exception):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
-
-
-def _time_zone(name: str) -> str:
-    try:
-        _zone(name)
-    except (OSError, ValueError, ZoneInfoNotFoundError) as error:
-        raise ValueError("is not a time zone such as Europe/Berlin") from error
-    return name
-
-
-def _zone(name: str) -> ZoneInfo:
-    if name:
-        return ZoneInfo(name)
-    link = Path("/etc/localtime")
-    _, found, key = str(link.resolve()).partition("zoneinfo/")
-    return ZoneInfo(key) if found else ZoneInfo("UTC")
-
-
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("must be an http:// or https:// address")
-    return value.rstrip("/")
-
-
-def _database_url(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        options = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
-        good = parts.scheme == "mysql" and parts.path.strip("/") and options <= {"unix_socket"} and parts.port != 0
-    except ValueError:  # brackets or a port that are none
-        good = False
-    if value and not good:
-        raise ValueError("must look like mysql://user:password@host:3306/database")
-    return value
-
-
-def _network(value: object) -> IPv4Network | IPv6Network:
-    if isinstance(value, (IPv4Network, IPv6Network)):
-        return value
-    if not isinstance(value, str):  # a number would be taken for an address
-        raise ValueError("must be a network such as 192.168.0.0/16")  # noqa: TRY004 - pydantic reports ValueErrors
-    return ip_network(value)
-
-
-Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
-CameraId = Annotated[str, Field(pattern=CAMERA_ID_PATTERN)]
-FrameRate = Annotated[float, Field(gt=0, le=240)]
-Seconds = Annotated[float, Field(gt=0, le=86400)]
-
-
-class Section(BaseModel):
-    """A table of the settings file; unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SiteSettings(Section):
-    """Table ``[site]``."""
-
-    name: str = Field("Home", min_length=1, max_length=100)
-    time_zone: Annotated[str, AfterValidator(_time_zone)] = ""
-
-    @cached_property
-    def zone(self) -> ZoneInfo:
-        """The zone of the cameras and of "today"; the machine's own when none is named."""
-        return _zone(self.time_zone)
-
-
-class ServerSettings(Section):
-    """Table ``[server]``."""
-
-    host: str = "0.0.0.0"  # noqa: S104 - cameras must reach it; trusted_networks decides who is answered
-    port: int = Field(8000, ge=0, le=65535)
-    cors_origins: tuple[Annotated[str, AfterValidator(_http_url)], ...] = ()
-    max_body_bytes: int = Field(4 * 1024 * 1024, ge=64 * 1024, le=64 * 1024 * 1024)
-    max_picture_bytes: int = Field(16 * 1024 * 1024, ge=64 * 1024)
-    max_video_bytes: int = Field(512 * 1024 * 1024, ge=1024 * 1024)
-    stop_seconds: Annotated[float, Field(gt=0, le=60)] = 3.0
-
-
-class AgentSettings(Section):
-    """Table ``[agents]``."""
-
-    trusted_networks: tuple[Network, ...] = (
-        IPv4Network("127.0.0.0/8"),
-        IPv4Network("10.0.0.0/8"),
-        IPv4Network("172.16.0.0/12"),
-        IPv4Network("192.168.0.0/16"),
-        IPv6Network("::1/128"),
-        IPv6Network("fc00::/7"),
-        IPv6Network("fe80::/10"),
-    )
-    offline_after_seconds: Seconds = 180.0
-
-
-class StorageSettings(Section):
-    """Table ``[storage]``."""
-
-    root: Path = Path("var/footage")
-    file_threads: int = Field(4, ge=1, le=64)
-    file_timeout_seconds: Seconds = 10.0
-
-
-class DatabaseSettings(Section):
-    """Table ``[database]``."""
-
-    url: Annotated[str, AfterValidator(_database_url)] = ""
-    pool_size: int = Field(10, ge=2, le=100)
-    wait_seconds: Seconds = 5.0
-    statement_seconds: Seconds = 15.0
-    buffer_pool_mb: int = Field(64, ge=5, le=65536)
-
-
-class LoggingSettings(Section):
-    """Table ``[logging]``."""
-
-    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    format: Literal["auto", "console", "json"] = "auto"
-    keep_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-
-
-class ConverterSettings(Section):
-    """Table ``[converter]``."""
-
-    enabled: bool = True
-    processes: int = Field(2, ge=1, le=32)
-    frame_rate: FrameRate = 15.0
-    frame_rates: dict[CameraId, FrameRate] = Field(default_factory=dict)
-    timeout_seconds: Seconds = 120.0
-    lease_seconds: Annotated[float, Field(ge=2, le=3600)] = 60.0
-    missing_after_seconds: Seconds = 600.0
-
-    def frame_rate_of(self, camera_id: str) -> float:
-        """Frames a second of a camera's clips: its own, or everyone's."""
-        return self.frame_rates.get(camera_id, self.frame_rate)
-
-
-class AnalyserSettings(Section):
-    """Table ``[analyser]``."""
-
-    enabled: bool = True
-    url: Annotated[str, AfterValidator(_http_url)] = "http://127.0.0.1:11434"
-    vision_model: str = Field("moondream", min_length=1, max_length=200)
-    text_model: str = Field("deepseek-r1", min_length=1, max_length=200)
-    timeout_seconds: Seconds = 600.0
-    concurrency: int = Field(1, ge=1, le=16)
-    lease_seconds: Annotated[float, Field(ge=2, le=3600)] = 60.0
-
-
-class CameraRetention(Section):
-    """What holds for one camera in place of what holds for all."""
-
-    max_age_days: Annotated[float | None, Field(ge=0, le=36500)] = None
-    max_gigabytes: Annotated[float | None, Field(ge=0, le=1_000_000)] = None
-
-
-class RetentionSettings(Section):
-    """``[retention]``; 0 is no limit."""
-
-    enabled: bool = True
-    max_age_days: Annotated[float, Field(ge=0, le=36500)] = 0.0
-    max_gigabytes: Annotated[float, Field(ge=0, le=1_000_000)] = 0.0
-    free_floor_gigabytes: Annotated[float, Field(ge=0, le=1_000_000)] = 2.0
-    cameras: dict[CameraId, CameraRetention] = Field(default_factory=dict)
-    log_days: int = Field(30, ge=0, le=36500)
-
-
-class Settings(BaseSettings):
-    """All settings. Paths that are not absolute are relative to the folder the daemon starts in."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
-    )
-
-    state_directory: Path = Path("var/state")
-    site: SiteSettings = SiteSettings()
-    server: ServerSettings = ServerSettings()
-    agents: AgentSettings = AgentSettings()
-    storage: StorageSettings = StorageSettings()
-    database: DatabaseSettings = DatabaseSettings()
-    logging: LoggingSettings = LoggingSettings()
-    converter: ConverterSettings = ConverterSettings()
-    analyser: AnalyserSettings = AnalyserSettings()
-    retention: RetentionSettings = RetentionSettings()
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is the library's
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment wins over the file, whose content arrives as keyword arguments."""
-        return env_settings, init_settings
 
 
 def load_settings(path: Path | None, *, overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -253,12 +54,12 @@ def load_settings(path: Path | None, *, overrides: Mapping[str, Any] | None = No
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SettingsError([f"{path}: is not valid TOML: {error}"]) from error
     problems = _unknown_variables()
+    environment, broken = _environment()
+    problems += broken
     try:
-        settings = Settings(**_merged(content, overrides or {}))
+        settings = Settings.model_validate(_merged(_merged(content, overrides or {}), environment))
     except ValidationError as error:
         problems += [_problem(item["loc"], item["input"], item["msg"]) for item in error.errors()]
-    except ValueError as error:  # a variable that should hold JSON and does not
-        problems += _broken_json() or [f"environment: {error}"]
     else:
         if not problems:
             _ = settings.site.zone  # now, so that nothing reads the zone's file on the event loop
@@ -292,20 +93,26 @@ def _variables() -> list[tuple[str, str]]:
     ]
 
 
-def _broken_json() -> list[str]:
-    """The variables that name a section, a list or a table, and whose value is not JSON."""
+def _environment() -> tuple[dict[str, Any], list[str]]:
+    """The settings that variables give, nested like the file; and a line for each that is not the JSON it should be."""
+    given: dict[str, Any] = {}
     problems = []
     for name, value in _variables():
         section, _, key = name.upper().removeprefix(ENV_PREFIX).lower().partition("__")
-        default = Settings.model_fields[section].default if section in Settings.model_fields else None
+        if section not in Settings.model_fields:
+            continue  # told as unknown
+        default = Settings.model_fields[section].default
         if key:
             default = getattr(default, key, None)
-        if isinstance(default, (Section, tuple, dict)):
+        read: Any = value
+        if isinstance(default, (BaseModel, tuple, dict)):
             try:
-                json.loads(value)
+                read = json.loads(value)
             except ValueError:
                 problems.append(f"{name} = {_shown(name, value)}: must be JSON")
-    return problems
+                continue
+        given = _merged(given, {section: {key: read}} if key else {section: read})
+    return given, problems
 
 
 def _shown(key: str, value: object) -> str:
@@ -329,6 +136,7 @@ def _problem(location: tuple[int | str, ...], value: object, message: str) -> st
 LIVE_KEYS: Final = frozenset({
     "agents.trusted_networks",
     "agents.offline_after_seconds",
+    "agents.files_overdue_seconds",
     "analyser.concurrency",
     "analyser.lease_seconds",
     "analyser.text_model",
@@ -340,8 +148,20 @@ LIVE_KEYS: Final = frozenset({
     "converter.lease_seconds",
     "converter.missing_after_seconds",
     "converter.processes",
+    "converter.stills_after_seconds",
     "converter.timeout_seconds",
     "logging.level",
+    "optimiser.bits_per_second",
+    "optimiser.crf",
+    "optimiser.enabled",
+    "optimiser.encoder",
+    "optimiser.lease_seconds",
+    "optimiser.max_height",
+    "optimiser.min_age_hours",
+    "optimiser.preset",
+    "optimiser.timeout_seconds",
+    "optimiser.window_end",
+    "optimiser.window_start",
     "retention.cameras",
     "retention.enabled",
     "retention.free_floor_gigabytes",
@@ -352,6 +172,7 @@ LIVE_KEYS: Final = frozenset({
     "server.max_picture_bytes",
     "server.max_video_bytes",
     "site.name",
+    "storage.scan_hours",
 })  # fmt: skip
 
 

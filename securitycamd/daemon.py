@@ -1,6 +1,7 @@
-"""The composition root: opens what is shared, starts the tasks, answers signals, stops in stages.
+"""One daemon's life: opens what is shared, starts the tasks, answers signals, stops in stages.
 
-Nothing else wires things together.
+With :mod:`securitycamd.composition` (what there is) and :mod:`securitycamd.roster` (what runs) the composition root:
+nothing else wires things together.
 """
 
 import asyncio
@@ -15,55 +16,28 @@ import structlog
 from aiohttp import web
 
 from securitycamd import __version__
-from securitycamd.config import (
-    LIVE_KEYS,
-    SettingsError,
-    SettingsHolder,
-    changed_keys,
-    live_settings,
-    load_settings,
-)
+from securitycamd.composition import ANALYSER, CONVERTER, EMBEDDED, LOG_WRITER, STILLS, Shared
+from securitycamd.config import LIVE_KEYS, SettingsError, SettingsHolder, changed_keys, live_settings, load_settings
 from securitycamd.db import migrate
 from securitycamd.db.engine import Database, DatabaseAddress
-from securitycamd.db.server import EmbeddedServer, keep_running
+from securitycamd.db.server import EmbeddedServer
 from securitycamd.domain.errors import DatabaseUnavailableError, StorageUnavailableError
-from securitycamd.domain.jobs import JobKind
-from securitycamd.health import ai, database, queues, storage
-from securitycamd.health import tasks as task_rule
-from securitycamd.health.monitor import HealthMonitor
 from securitycamd.instance import Instance
 from securitycamd.media.pool import Media
-from securitycamd.services.analysis import AnalysisService
-from securitycamd.services.cameras import CameraService
-from securitycamd.services.conversion import ConversionService
-from securitycamd.services.events import EventService
-from securitycamd.services.jobs import JobQueue
-from securitycamd.services.logs import LogService
-from securitycamd.services.stats import StatsService
-from securitycamd.services.storage import StorageService
-from securitycamd.services.uploads import UploadService
+from securitycamd.roster import task_specs
 from securitycamd.storage.files import Files
-from securitycamd.supervision import Supervisor, TaskControl, TaskSpec
-from securitycamd.tasks.upkeep import Duty, upkeep, watch_health, write_logs, write_some
+from securitycamd.tasks.optimiser import NAME as OPTIMISER
+from securitycamd.tasks.upkeep import write_some
 from securitycamd.tasks.watchdog import Watchdog
-from securitycamd.tasks.workers import JobWorkers
 from securitycamd.telemetry.notify import notify
 from securitycamd.telemetry.pipeline import Pipeline
-from securitycamd.web.app import Parts, make_app
+from securitycamd.web.app import make_app
 from securitycamd.web.server import ProblemRunner
 
 log = structlog.get_logger(__name__)
 
-CONVERTER: Final = "converter"
-ANALYSER: Final = "analyser"
-LOG_WRITER: Final = "log writer"
-EMBEDDED: Final = "database"
-WORKERS: Final = {JobKind.REMUX: CONVERTER, JobKind.ANALYSE: ANALYSER}
 STAGE_SECONDS: Final = 2.0
 """How long a stage of the stop may take; their sum stays below the unit's TimeoutStopSec."""
-FOREIGN_TEMPORARY_SECONDS: Final = 24 * 3600.0
-GUARD_SECONDS: Final = 2.0
-"""With the guard's own time-out of 3 s, health is critical well within 10 s of a storage that vanished."""
 # Connections beyond the pool's: migrations, and an operator who has a look.
 SPARE_CONNECTIONS: Final = 10
 
@@ -168,9 +142,7 @@ class Daemon:
         await migrate.create_database(server.address)
         return server, server.address
 
-    async def _open_shared(
-        self, stack: AsyncExitStack, address: DatabaseAddress, instance: Instance
-    ) -> "Shared":
+    async def _open_shared(self, stack: AsyncExitStack, address: DatabaseAddress, instance: Instance) -> Shared:
         settings = self.settings.current
         steps = await asyncio.to_thread(migrate.read_migrations)
         while True:
@@ -220,12 +192,10 @@ class Daemon:
         except TimeoutError:
             return False
 
-    async def _open_web(self, stack: AsyncExitStack, shared: "Shared") -> web.AppRunner:
+    async def _open_web(self, stack: AsyncExitStack, shared: Shared) -> web.AppRunner:
         settings = self.settings.current.server
         app = await asyncio.to_thread(make_app, shared.parts())
-        runner = ProblemRunner(
-            app, handle_signals=False, access_log=None, shutdown_timeout=settings.stop_seconds
-        )
+        runner = ProblemRunner(app, handle_signals=False, access_log=None, shutdown_timeout=settings.stop_seconds)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, settings.host, settings.port, backlog=512, reuse_address=True)
@@ -239,93 +209,17 @@ class Daemon:
         return runner
 
     def _start_tasks(
-        self, group: asyncio.TaskGroup, shared: "Shared", server: EmbeddedServer | None, watchdog: Watchdog
+        self, group: asyncio.TaskGroup, shared: Shared, server: EmbeddedServer | None, watchdog: Watchdog
     ) -> None:
-        settings, supervisor, db = self.settings, shared.supervisor, shared.database
+        for spec in task_specs(shared, server=server, watchdog=watchdog, kept=self.pipeline.kept):
+            shared.supervisor.start(group, spec)
 
-        async def run_server(control: TaskControl) -> None:
-            if server is not None:
-                await keep_running(server, beat=control.beat, on_start=db.drop_idle)
-
-        async def sweep() -> None:
-            await shared.files.sweep_temporaries(FOREIGN_TEMPORARY_SECONDS)
-
-        async def resize() -> None:
-            shared.media.resize(settings.current.converter.processes)
-
-        specs = [
-            TaskSpec(
-                EMBEDDED,
-                "Runs the embedded MariaDB",
-                run_server,
-                beat_seconds=float("inf"),
-                critical_deaths=10,
-                enabled=server is not None,
-            ),
-            TaskSpec("watchdog", "Shows that the event loop turns", watchdog.beat, beat_seconds=5),
-            TaskSpec(
-                LOG_WRITER, "Keeps the daemon's own log lines", write_logs(self.pipeline.kept, shared.logs)
-            ),
-            TaskSpec("health", "Runs the health rules", watch_health(shared.health)),
-            TaskSpec(
-                "storage guard",
-                "Looks whether the storage root is there and ours",
-                upkeep([Duty("guard", GUARD_SECONDS, shared.storage.watch)]),
-            ),
-            TaskSpec(
-                CONVERTER,
-                "Makes clips playable",
-                JobWorkers(
-                    JobKind.REMUX,
-                    shared.jobs,
-                    shared.conversion.convert,
-                    slots=lambda: settings.current.converter.processes,
-                    lease_seconds=lambda: settings.current.converter.lease_seconds,
-                ).run,
-                enabled=settings.current.converter.enabled,
-            ),
-            TaskSpec(
-                ANALYSER,
-                "Has events described",
-                JobWorkers(
-                    JobKind.ANALYSE,
-                    shared.jobs,
-                    shared.analysis.analyse,
-                    slots=lambda: settings.current.analyser.concurrency,
-                    lease_seconds=lambda: settings.current.analyser.lease_seconds,
-                ).run,
-                enabled=settings.current.analyser.enabled,
-            ),
-            TaskSpec(
-                "upkeep",
-                "Small regular duties",
-                upkeep(
-                    [
-                        Duty("presence", 5, shared.cameras.write_heard),
-                        Duty("lost jobs", 5, shared.jobs.give_back_lost),
-                        Duty("stale leases", 10, shared.jobs.recover_stale),
-                        Duty("converter size", 5, resize),
-                        Duty("log partitions", 3600, shared.logs.make_partitions),
-                        Duty("left-over files", 3600, sweep),
-                    ]
-                ),
-            ),
-            TaskSpec(
-                "footage sizes",
-                "Measures the footage on the disk",
-                upkeep([Duty("sizes", 600, shared.stats.measure_usage)]),
-                beat_seconds=3600,
-            ),
-        ]
-        for spec in specs:
-            supervisor.start(group, spec)
-
-    async def _stop(self, shared: "Shared", runner: web.AppRunner) -> None:
+    async def _stop(self, shared: Shared, runner: web.AppRunner) -> None:
         """The stages of the stop, each within its time."""
         notify("STOPPING=1")
         log.info("stopping")
         supervisor = shared.supervisor
-        supervisor.ask_to_stop(CONVERTER, ANALYSER)
+        supervisor.ask_to_stop(CONVERTER, ANALYSER, STILLS, OPTIMISER)
         await runner.cleanup()
         await shared.media.close(STAGE_SECONDS)
         last = [LOG_WRITER, EMBEDDED]
@@ -343,82 +237,6 @@ class Daemon:
             pass
         # The embedded server itself is stopped by the exit stack, after the pool is closed.
         await supervisor.stop([EMBEDDED], 0)
-
-
-@dataclass(frozen=True)
-class Shared:
-    """What the tasks and the application share."""
-
-    settings: SettingsHolder
-    database: Database
-    files: Files
-    media: Media
-    supervisor: Supervisor
-    jobs: JobQueue
-    cameras: CameraService
-    events: EventService
-    logs: LogService
-    stats: StatsService
-    uploads: UploadService
-    conversion: ConversionService
-    analysis: AnalysisService
-    storage: StorageService
-    health: HealthMonitor
-
-    @classmethod
-    def make(
-        cls, settings: SettingsHolder, db: Database, files: Files, media: Media, instance: str
-    ) -> "Shared":
-        """Make the services over the open parts."""
-        supervisor = Supervisor()
-        jobs = JobQueue(db, instance)
-        storage_service = StorageService(db, files)
-        storage_service.on_change = lambda: supervisor.wake("health")
-        cameras = CameraService(db, settings, on_registered=storage_service.expect_camera)
-        events = EventService(db, settings, on_work=lambda kind: supervisor.wake(WORKERS[kind]))
-        analysis = AnalysisService(db, settings, jobs, files)
-        health = HealthMonitor(
-            [
-                database.rule(db),
-                storage.rule(files, storage_service),
-                ai.rule(analysis.analyst),
-                task_rule.rule(supervisor),
-                queues.rule(jobs),
-            ],
-            lambda: db.connected,
-        )
-        return cls(
-            settings=settings,
-            database=db,
-            files=files,
-            media=media,
-            supervisor=supervisor,
-            jobs=jobs,
-            cameras=cameras,
-            events=events,
-            logs=LogService(db, settings),
-            stats=StatsService(db, settings, cameras, files, jobs),
-            uploads=UploadService(settings, events, files),
-            conversion=ConversionService(db, settings, jobs, files, media),
-            analysis=analysis,
-            storage=storage_service,
-            health=health,
-        )
-
-    def parts(self) -> Parts:
-        """What the application needs of it."""
-        return Parts(
-            settings=self.settings,
-            cameras=self.cameras,
-            events=self.events,
-            logs=self.logs,
-            stats=self.stats,
-            uploads=self.uploads,
-            jobs=self.jobs,
-            health=self.health,
-            files=self.files,
-            supervisor=self.supervisor,
-        )
 
 
 def _address_of(runner: web.AppRunner) -> str:

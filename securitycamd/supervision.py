@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from securitycamd.domain.errors import ConflictError, NotFoundError
+from securitycamd.domain.errors import ConflictError, InvalidError, NotFoundError
 
 log = structlog.get_logger(__name__)
 
@@ -97,6 +97,8 @@ class TaskSpec:
     critical_deaths: int | None = None
     """So many deaths in a row end the process; ``None``: it is tried for ever."""
     enabled: bool = True
+    on_run_now: Callable[[float | None], None] | None = None
+    """Of a task that works at certain times only: lets it work now, for so many minutes or until it is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +193,12 @@ class Supervisor:
         if name in self._tasks:
             self._tasks[name].control.wake()
 
-    def command(self, name: str, action: str) -> TaskReport:
-        """``pause``, ``resume`` or ``run-now`` a task.
+    def command(self, name: str, action: str, *, minutes: float | None = None) -> TaskReport:
+        """``pause``, ``resume`` or ``run-now`` a task; a task with a window may be told for how many minutes.
 
         Raises:
             NotFoundError: no such task.
+            InvalidError: it has no window, so that it cannot be told for how long.
             ConflictError: it is switched off in the settings.
         """
         task = self._tasks.get(name)
@@ -209,6 +212,10 @@ class Supervisor:
             case "resume":
                 task.control.resume()
             case "run-now":
+                if task.spec.on_run_now is not None:
+                    task.spec.on_run_now(minutes)
+                elif minutes is not None:
+                    raise InvalidError("minutes", f"{name} works at any time")
                 task.control.wake()
             case _:
                 raise NotFoundError(f"A task can pause, resume or run-now, not {action}.")

@@ -17,12 +17,13 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from blockbuster import blockbuster_ctx
 
-from securitycamd.config import Settings, SettingsHolder
-from securitycamd.daemon import Shared
+from securitycamd.composition import Shared
+from securitycamd.config import SettingsHolder
 from securitycamd.db import migrate
 from securitycamd.db.engine import Database, DatabaseAddress
 from securitycamd.db.server import EmbeddedServer
 from securitycamd.media.pool import Media
+from securitycamd.settings import Settings
 from securitycamd.storage.files import Files
 from securitycamd.web.app import make_app
 
@@ -215,9 +216,7 @@ async def make_site(
         async def make(**sections: Any) -> Site:
             settings = SettingsHolder(await asyncio.to_thread(make_settings, **sections))
             storage = settings.current.storage
-            files = Files(
-                storage_root, storage.file_threads, storage.file_timeout_seconds, owner=INSTANCE
-            )
+            files = Files(storage_root, storage.file_threads, storage.file_timeout_seconds, owner=INSTANCE)
             stack.callback(files.close)
             media = Media(settings.current.converter.processes, run_blocking=files.run)
             stack.push_async_callback(media.close)

@@ -8,18 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from securitycamd.config import (
-    LIVE_KEYS,
-    Section,
-    Settings,
-    SettingsError,
-    SettingsHolder,
-    changed_keys,
-    live_settings,
-    load_settings,
-)
+from securitycamd.config import LIVE_KEYS, SettingsError, SettingsHolder, changed_keys, live_settings, load_settings
 from securitycamd.db.engine import DatabaseAddress
 from securitycamd.resources import resource
+from securitycamd.settings import Section, Settings
 
 DOCUMENT = resource("config") / "securitycamd.toml"
 

@@ -9,8 +9,9 @@ import pytest
 
 from securitycamd import daemon
 from securitycamd.cli.options import EXIT_KEPT_FAILING, EXIT_SETTINGS, EXIT_START
-from securitycamd.config import ServerSettings, load_settings
+from securitycamd.config import load_settings
 from securitycamd.db import server
+from securitycamd.settings import ServerSettings
 from securitycamd.telemetry import pipeline
 
 ROOT: Final = Path(__file__).parents[1]

@@ -17,9 +17,9 @@ from securitycamd.ai.cleaning import clean_description
 from securitycamd.ai.errors import RejectedError
 from securitycamd.ai.parsing import Reading, combine, parse_reply, read_by_rules
 from securitycamd.ai.stills import prepare_still
-from securitycamd.config import AnalyserSettings
 from securitycamd.domain.errors import AiUnavailableError, AnalysisError
 from securitycamd.domain.models import Analysis
+from securitycamd.settings import AnalyserSettings
 
 _log = structlog.get_logger(__name__)
 

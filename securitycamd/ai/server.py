@@ -206,7 +206,8 @@ class AiServer:
 
     @staticmethod
     def _note(error: Exception, model: str) -> None:
-        _log.info(
+        # The health rule asks every few seconds and tells of each change; this is the detail behind it.
+        _log.debug(
             "A request to the AI server failed",
             model=model or None,
             error=clean_line(str(error), _LOGGED_CHARACTERS),

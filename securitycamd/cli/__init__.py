@@ -4,7 +4,11 @@ import click
 
 from securitycamd import __version__
 from securitycamd.cli.demo import demo
+from securitycamd.cli.jobs import jobs
+from securitycamd.cli.retention import retention
 from securitycamd.cli.serve import check_config, serve
+from securitycamd.cli.storage import storage
+from securitycamd.cli.tasks import tasks
 
 
 @click.group(
@@ -20,3 +24,7 @@ def main() -> None:
 main.add_command(serve)
 main.add_command(check_config)
 main.add_command(demo)
+main.add_command(jobs)
+main.add_command(tasks)
+main.add_command(retention)
+main.add_command(storage)

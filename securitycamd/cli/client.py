@@ -6,7 +6,7 @@ import urllib.request
 from typing import Any, Final
 
 from securitycamd.cli.options import fail
-from securitycamd.config import Settings
+from securitycamd.settings import Settings
 
 TIMEOUT_SECONDS: Final = 60.0
 EXIT_UNREACHABLE: Final = 3

@@ -5,7 +5,8 @@ from typing import Final, NoReturn
 
 import click
 
-from securitycamd.config import Settings, SettingsError, load_settings
+from securitycamd.config import SettingsError, load_settings
+from securitycamd.settings import Settings
 
 EXIT_KEPT_FAILING: Final = 1
 """A part without which the daemon is no use kept failing; a restart may help."""

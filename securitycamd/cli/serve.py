@@ -58,7 +58,11 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
     return leaves
 
 
-@click.command("check-config", epilog="Ends with 0 when all is well, 2 when something is wrong.")
+@click.command(
+    "check-config",
+    epilog="Example:\n\n  securitycamd check-config --config /etc/securitycamd/securitycamd.toml\n\n"
+    "Ends with 0 when all is well, 2 when something is wrong.",
+)
 @config_option
 def check_config(config: Path | None) -> None:
     """Check the settings without starting anything.

@@ -151,9 +151,7 @@ async def update(session: Database | Transaction, event_id: int, values: Mapping
     if command is None:
         changes: dict[str, BindParameter[Any]] = {name: bindparam(name) for name in names}
         command = _UPDATES[names] = Command(events.update().where(_E.id == bindparam("key")).values(changes))
-    written = {
-        name: time_out(value) if isinstance(value, datetime) else value for name, value in values.items()
-    }
+    written = {name: time_out(value) if isinstance(value, datetime) else value for name, value in values.items()}
     return await session.execute(command, key=event_id, **written)
 
 
@@ -194,8 +192,7 @@ def _list(shape: str) -> Query:
 _SHAPES: Final = ("all", "one", "many")
 _LISTS: Final = {shape: _list(shape) for shape in _SHAPES}
 _COUNTS: Final = {
-    shape: Query(select(func.count()).select_from(events).where(*_cameras_are(shape), *_in_span()))
-    for shape in _SHAPES
+    shape: Query(select(func.count()).select_from(events).where(*_cameras_are(shape), *_in_span())) for shape in _SHAPES
 }
 
 
@@ -230,18 +227,14 @@ async def _count_since(session: Database | Transaction, wanted: EventFilter, mom
     return rows
 
 
-async def newest(
-    session: Database | Transaction, wanted: EventFilter, *, limit: int, offset: int
-) -> list[Event]:
+async def newest(session: Database | Transaction, wanted: EventFilter, *, limit: int, offset: int) -> list[Event]:
     """A page of the events that match, newest first."""
     if wanted.cameras == frozenset() or wanted.span.is_empty:
         return []
     end = wanted.span.end or LATEST
     if offset >= SEEK_FROM:
         newer = 0 if wanted.span.end is None else await _count_since(session, wanted, wanted.span.end)
-        found = await tallies.place(
-            session, tallies.EVENT_LADDER, _all_series(wanted.cameras), newer + offset
-        )
+        found = await tallies.place(session, tallies.EVENT_LADDER, _all_series(wanted.cameras), newer + offset)
         if found is None:
             return []
         end, offset = found

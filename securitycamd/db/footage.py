@@ -1,29 +1,27 @@
-"""The bytes of events: measured, counted like rows, protected, and let go.
+"""The bytes of events: measured, counted like rows, and protected.
 
-Every change here is made on an event that the same transaction has locked (:func:`securitycamd.db.events.lock`), so that
-the kept sums move by what really changed.
+Every change here is made on an event that the same transaction has locked (:func:`securitycamd.db.events.lock`), so
+that the kept sums move by what really changed.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
-from typing import Any, Final
+from datetime import date, datetime
+from typing import Final
 
 from sqlalchemy import bindparam, func, select
 
 from securitycamd.db import events as event_rows
 from securitycamd.db import tallies
 from securitycamd.db.engine import Database, Transaction
-from securitycamd.db.statements import Command, Query, insert_text, one_of
-from securitycamd.db.tables import events, removals
+from securitycamd.db.statements import Query, one_of
+from securitycamd.db.tables import events
 from securitycamd.db.tables import tallies as tally_table
 from securitycamd.db.values import time_in, time_out
 from securitycamd.domain.models import Event
-from securitycamd.domain.retention import DayOfFootage, Reason
-from securitycamd.domain.times import LATEST
+from securitycamd.domain.retention import DayOfFootage, Use
 
 _E = events.c
-_R = removals.c
 _T = tally_table.c
 LADDER: Final = tallies.EVENT_LADDER
 
@@ -38,16 +36,37 @@ def protected_series(camera_id: str) -> str:
     return f"protected|{camera_id}"
 
 
+def saved_series(camera_id: str) -> str:
+    """The name under which the bytes that optimising a camera's events saved are counted."""
+    return f"saved|{camera_id}"
+
+
 async def set_size(transaction: Transaction, event: Event, size_bytes: int) -> None:
     """Note what a locked event's files measure."""
-    change = size_bytes - event.size_bytes
+    await set_sizes(transaction, [(event, size_bytes)])
+
+
+async def set_sizes(transaction: Transaction, measured: Sequence[tuple[Event, int]]) -> int:
+    """Note what the files of locked events measure, each event once; how many differ from what was known."""
+    changes = []
+    changed = [(event, size_bytes) for event, size_bytes in measured if size_bytes != event.size_bytes]
+    for event, size_bytes in changed:
+        await event_rows.update(transaction, event.id, {"size_bytes": size_bytes})
+        names = [bytes_series(event.camera_id)]
+        if event.protected:
+            names.append(protected_series(event.camera_id))
+        changes += [(name, event.timestamp, size_bytes - event.size_bytes) for name in names]
+    await tallies.add(transaction, LADDER, changes)
+    return len(changed)
+
+
+async def set_saved(transaction: Transaction, event: Event, saved_bytes: int) -> None:
+    """Note what optimising a locked event's clip saved, all times taken together."""
+    change = saved_bytes - event.saved_bytes
     if not change:
         return
-    await event_rows.update(transaction, event.id, {"size_bytes": size_bytes})
-    names = [bytes_series(event.camera_id)]
-    if event.protected:
-        names.append(protected_series(event.camera_id))
-    await tallies.add(transaction, LADDER, [(name, event.timestamp, change) for name in names])
+    await event_rows.update(transaction, event.id, {"saved_bytes": saved_bytes})
+    await tallies.add(transaction, LADDER, [(saved_series(event.camera_id), event.timestamp, change)])
 
 
 async def set_protected(transaction: Transaction, event: Event, *, protected: bool) -> None:
@@ -59,12 +78,22 @@ async def set_protected(transaction: Transaction, event: Event, *, protected: bo
     await tallies.add(transaction, LADDER, [(protected_series(event.camera_id), event.timestamp, change)])
 
 
+_BEFORE: Final = Query(
+    select(_E.id).where(_E.id < bindparam("before")).order_by(_E.id.desc()).limit(bindparam("limit"))
+)
+LAST_ID: Final = 2**32
+"""Before this one are all events."""
+
+
+async def ids_before(session: Database | Transaction, before: int, *, limit: int) -> list[int]:
+    """The ids of events below ``before``, the newest first."""
+    return [int(event_id) for (event_id,) in await session.rows(_BEFORE, before=before, limit=limit)]
+
+
 # --- sums ------------------------------------------------------------------------------------------------------------
 
 _USED: Final = Query(
-    select(_T.series, func.sum(_T.n))
-    .where(one_of(_T.series, "series"), _T.span == LADDER.spans[0])
-    .group_by(_T.series)
+    select(_T.series, func.sum(_T.n)).where(one_of(_T.series, "series"), _T.span == LADDER.spans[0]).group_by(_T.series)
 )
 _BY_DAY: Final = Query(
     select(_T.series, _T.start, _T.n)
@@ -77,9 +106,39 @@ async def used_bytes(session: Database | Transaction, cameras: Sequence[str]) ->
     """Bytes of each camera's events, all of them."""
     if not cameras:
         return {}
+    return {camera_id: use.size_bytes for camera_id, use in (await uses(session, cameras)).items()}
+
+
+async def uses(session: Database | Transaction, cameras: Sequence[str]) -> dict[str, Use]:
+    """Bytes of each camera's events: all of them, and the protected ones."""
+    if not cameras:
+        return {}
+    names = [name for camera_id in cameras for name in (bytes_series(camera_id), protected_series(camera_id))]
+    found = {series: int(total) for series, total in await session.rows(_USED, series=names)}
+    return {
+        camera_id: Use(found.get(bytes_series(camera_id), 0), found.get(protected_series(camera_id), 0))
+        for camera_id in cameras
+    }
+
+
+async def bytes_by_day(
+    session: Database | Transaction, cameras: Sequence[str], since: datetime
+) -> dict[str, dict[date, int]]:
+    """Bytes of each camera's events, protected ones too, by day from ``since`` on."""
+    found: dict[str, dict[date, int]] = {camera_id: {} for camera_id in cameras}
     names = {bytes_series(camera_id): camera_id for camera_id in cameras}
-    found = {series: int(total) for series, total in await session.rows(_USED, series=list(names))}
-    return {camera_id: found.get(series, 0) for series, camera_id in names.items()}
+    if names:
+        for series, start, size_bytes in await session.rows(_BY_DAY, series=list(names), start=time_out(since)):
+            found[names[series]][time_in(start).date()] = int(size_bytes)
+    return found
+
+
+async def saved_bytes(session: Database | Transaction, cameras: Sequence[str]) -> int:
+    """Bytes that optimising saved of the events of these cameras that are here."""
+    if not cameras:
+        return 0
+    names = [saved_series(camera_id) for camera_id in cameras]
+    return sum(int(total) for _, total in await session.rows(_USED, series=names))
 
 
 async def footage_by_day(
@@ -101,63 +160,3 @@ async def footage_by_day(
         DayOfFootage(camera_id, day, found["events"], found["bytes"] - found["protected"])
         for (day, camera_id), found in sorted(sums.items())
     ]
-
-
-# --- removal ---------------------------------------------------------------------------------------------------------
-
-_MARK: Final = insert_text("removals", ("event_id", "reason", "marked_at"), suffix="ON DUPLICATE KEY UPDATE event_id = event_id")
-_MARKED: Final = Query(select(_R.event_id, _R.reason).order_by(_R.event_id).limit(bindparam("limit")))
-_REMOVE: Final = Command(events.delete().where(_E.id == bindparam("key")))
-_NOT_MARKED: Final = ~select(_R.event_id).where(_R.event_id == _E.id).exists()
-_OLDEST: Final = Query(
-    select(_E.id, _E.size_bytes)
-    .where(_E.timestamp < bindparam("before"), _E.protected == 0, _NOT_MARKED)
-    .order_by(_E.timestamp)
-    .limit(bindparam("limit"))
-)
-_OLDEST_OF: Final = Query(
-    select(_E.id, _E.size_bytes)
-    .where(_E.camera_id == bindparam("camera"), _E.timestamp < bindparam("before"), _E.protected == 0, _NOT_MARKED)
-    .order_by(_E.timestamp)
-    .limit(bindparam("limit"))
-)
-
-
-async def oldest(
-    session: Database | Transaction, *, camera_id: str | None, before: datetime | None, limit: int
-) -> list[tuple[int, int]]:
-    """Ids and bytes of the oldest events that may go (unprotected, not marked), oldest first."""
-    values: dict[str, Any] = {"before": time_out(before or LATEST), "limit": limit}
-    rows = (
-        await session.rows(_OLDEST, **values)
-        if camera_id is None
-        else await session.rows(_OLDEST_OF, camera=camera_id, **values)
-    )
-    return [(int(event_id), int(size_bytes)) for event_id, size_bytes in rows]
-
-
-async def mark(transaction: Transaction, event_ids: Sequence[int], reason: Reason | str) -> None:
-    """Say that these events are being removed, before the first file goes."""
-    now = time_out(datetime.now(UTC))
-    await transaction.insert_many(
-        _MARK, [{"event_id": event_id, "reason": str(reason), "marked_at": now} for event_id in event_ids]
-    )
-
-
-async def marked(session: Database | Transaction, *, limit: int) -> list[tuple[int, str]]:
-    """Ids and reasons of events that are being removed."""
-    return [(int(event_id), reason) for event_id, reason in await session.rows(_MARKED, limit=limit)]
-
-
-async def remove(transaction: Transaction, event: Event) -> None:
-    """Delete a locked event's row, its jobs and its mark, and take it out of the counts. Its files must be gone."""
-    if not await transaction.execute(_REMOVE, key=event.id):
-        return
-    changes = [
-        (event_rows.series(None), event.timestamp, -1),
-        (event_rows.series(event.camera_id), event.timestamp, -1),
-        (bytes_series(event.camera_id), event.timestamp, -event.size_bytes),
-    ]
-    if event.protected:
-        changes.append((protected_series(event.camera_id), event.timestamp, -event.size_bytes))
-    await tallies.add(transaction, LADDER, changes)

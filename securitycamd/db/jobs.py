@@ -31,7 +31,7 @@ _new = insert(jobs).values(
     state=JobState.QUEUED,
     priority=0,
     attempts=0,
-    run_after=_NOW,
+    run_after=_in("delay"),
     created_at=_NOW,
     updated_at=_NOW,
 )
@@ -41,8 +41,9 @@ _ENQUEUE: Final = Command(
     _new.on_duplicate_key_update(
         [
             ("attempts", func.if_(_J.state == JobState.FAILED, 0, _J.attempts)),
-            ("run_after", func.if_(_J.state == JobState.FAILED, _NOW, _J.run_after)),
+            ("run_after", func.if_(_J.state == JobState.FAILED, _in("delay"), _J.run_after)),
             ("created_at", func.if_(_J.state == JobState.FAILED, _NOW, _J.created_at)),
+            ("priority", func.if_(_J.state == JobState.FAILED, 0, _J.priority)),
             ("updated_at", _NOW),
             ("state", func.if_(_J.state == JobState.FAILED, JobState.QUEUED.value, _J.state)),
         ]
@@ -54,6 +55,25 @@ _NEXT: Final = Query(
     select(_J.id, _J.event_id, _J.kind, _J.attempts, _J.created_at)
     .where(_J.kind == bindparam("kind"), _J.state == JobState.QUEUED, _J.run_after <= _NOW)
     .order_by(_J.priority.desc(), _J.event_id.desc())
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+# The oldest event of the priority that is due: the same index, read forwards. Priority goes before both.
+_DUE_PRIORITY: Final = Query(
+    select(_J.priority)
+    .where(_J.kind == bindparam("kind"), _J.state == JobState.QUEUED, _J.run_after <= _NOW)
+    .order_by(_J.priority.desc(), _J.event_id.desc())
+    .limit(1)
+)
+_OLDEST: Final = Query(
+    select(_J.id, _J.event_id, _J.kind, _J.attempts, _J.created_at)
+    .where(
+        _J.kind == bindparam("kind"),
+        _J.state == JobState.QUEUED,
+        _J.priority == bindparam("priority"),
+        _J.run_after <= _NOW,
+    )
+    .order_by(_J.event_id)
     .limit(1)
     .with_for_update(skip_locked=True)
 )
@@ -70,6 +90,8 @@ _TAKE: Final = Command(
 )
 _held = (_J.id == bindparam("key"), _J.lease_owner == bindparam("owner"), _J.state == JobState.RUNNING)
 _RENEW: Final = Command(jobs.update().where(*_held).values(lease_until=_in("lease")))
+_NOTE: Final = Command(jobs.update().where(*_held).values(lease_until=_in("lease"), last_error=bindparam("note")))
+_NOTE_OF: Final = Query(select(_J.last_error).where(_J.id == bindparam("key")))
 _FINISH: Final = Command(
     jobs.update()
     .where(*_held)
@@ -110,7 +132,7 @@ _DEPTHS: Final = Query(
     .group_by(_J.kind, _J.state)
 )
 _OF_EVENT: Final = Query(
-    select(_J.kind, _J.state, _J.attempts, _J.last_error, _J.updated_at)
+    select(_J.kind, _J.state, _J.attempts, _J.last_error, _J.updated_at, _J.lease_owner)
     .where(_J.event_id == bindparam("event_id"))
     .order_by(_J.id)
 )
@@ -121,14 +143,23 @@ _ERRORS: Final = Query(
 )
 
 
-async def enqueue(transaction: Transaction, event_id: int, kind: JobKind) -> None:
-    """Have the job there: new, or once more when it had failed."""
-    await transaction.execute(_ENQUEUE, event_id=event_id, kind=kind)
+async def enqueue(transaction: Transaction, event_id: int, kind: JobKind, *, delay_seconds: float = 0.0) -> None:
+    """Have the job there, due after a while: new, or once more when it had failed."""
+    await transaction.execute(_ENQUEUE, event_id=event_id, kind=kind, delay=_microseconds(delay_seconds))
 
 
-async def claim(transaction: Transaction, kind: JobKind, *, owner: str, lease_seconds: float) -> Job | None:
-    """Take the next job that is due under a lease; ``owner`` must be unique to this claim."""
-    row = await transaction.row(_NEXT, kind=kind)
+async def claim(
+    transaction: Transaction, kind: JobKind, *, owner: str, lease_seconds: float, oldest: bool = False
+) -> Job | None:
+    """Take the next job that is due under a lease; ``owner`` must be unique to this claim.
+
+    Of those of the highest priority it is that of the newest event, or with ``oldest`` that of the oldest.
+    """
+    row = None
+    if oldest and (found := await transaction.row(_DUE_PRIORITY, kind=kind)) is not None:
+        row = await transaction.row(_OLDEST, kind=kind, priority=found[0])
+    if row is None:
+        row = await transaction.row(_NEXT, kind=kind)
     if row is None:
         return None
     job_id, event_id, _, attempts, created_at = row
@@ -139,6 +170,23 @@ async def claim(transaction: Transaction, kind: JobKind, *, owner: str, lease_se
 async def renew(session: Database | Transaction, job: Job, *, lease_seconds: float) -> bool:
     """Prolong the lease; whether the job is still ours."""
     return await session.execute(_RENEW, key=job.id, owner=job.owner, lease=_microseconds(lease_seconds)) == 1
+
+
+async def note(transaction: Transaction, job: Job, text: str, *, lease_seconds: float) -> bool:
+    """Prolong the lease and leave word in the job of what is about to be done; whether the job is still ours.
+
+    The word stays until the job ends or another replaces it, also over a crash.
+    """
+    changed = await transaction.execute(
+        _NOTE, key=job.id, owner=job.owner, note=text, lease=_microseconds(lease_seconds)
+    )
+    return changed == 1
+
+
+async def note_of(session: Database | Transaction, job: Job) -> str | None:
+    """What :func:`note` left, or why an earlier attempt ended."""
+    row = await session.row(_NOTE_OF, key=job.id)
+    return None if row is None else row[0]
 
 
 async def finish(
@@ -185,7 +233,7 @@ async def depths(session: Database | Transaction, kinds: Sequence[JobKind]) -> l
 
 
 async def of_event(session: Database | Transaction, event_id: int) -> list[Row]:
-    """Rows of kind, state, attempts, last error, time of change (text) of an event's jobs."""
+    """Rows of kind, state, attempts, last error, time of change (text), lease owner: an event's jobs."""
     return await session.rows(_OF_EVENT, event_id=event_id)
 
 

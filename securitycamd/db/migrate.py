@@ -69,9 +69,7 @@ def read_migrations(folder: Path | None = None) -> list[Migration]:
         if match is None:
             raise MigrationError(f"{path.name}: migrations are named NNNN_name.sql")
         text = path.read_text(encoding="utf-8")
-        found.append(
-            Migration(int(match[1]), match[2], hashlib.sha256(text.encode()).hexdigest(), _statements(text))
-        )
+        found.append(Migration(int(match[1]), match[2], hashlib.sha256(text.encode()).hexdigest(), _statements(text)))
     if [migration.version for migration in found] != list(range(1, len(found) + 1)):
         raise MigrationError("migrations must be numbered 0001, 0002, ... without a gap")
     return found
@@ -122,21 +120,15 @@ async def _migrate(session: Transaction, steps: list[Migration]) -> int:
         raise MigrationError("another daemon has been changing the schema for a minute; try again later")
     there = {name for (name,) in await session.script("SHOW TABLES")}
     if there & {"cameras", "events", "logs"} and migrations.name not in there:
-        raise MigrationError(
-            "the database holds tables of another program; name an empty one with database.url"
-        )
+        raise MigrationError("the database holds tables of another program; name an empty one with database.url")
     await session.script(_CREATE_TABLE)
     applied = {row[0]: row for row in await session.rows(_APPLIED)}
     if len(applied) > len(steps):
-        raise MigrationError(
-            "the database was made by a newer securitycamd; install that version, or restore a backup"
-        )
+        raise MigrationError("the database was made by a newer securitycamd; install that version, or restore a backup")
     for step in steps:
         if (known := applied.get(step.version)) is not None:
             if known[2] != step.checksum:
-                raise MigrationError(
-                    f"migration {step.version:04d}_{step.name} was changed after it had been applied"
-                )
+                raise MigrationError(f"migration {step.version:04d}_{step.name} was changed after it had been applied")
             continue
         log.info("changing the database schema", version=step.version, name=step.name)
         for statement in step.statements:

@@ -155,9 +155,7 @@ class EmbeddedServer:
                 await process.wait()
         if process.returncode:
             log.error("mariadb-install-db failed", output=output.decode(errors="replace")[-2000:])
-            raise EmbeddedServerError(
-                f"mariadb-install-db could not set up {self._data}; its output is in the log"
-            )
+            raise EmbeddedServerError(f"mariadb-install-db could not set up {self._data}; its output is in the log")
         # Whole or not at all: a crash in the middle leaves data.new, which the next start throws away.
         await asyncio.to_thread(fresh.rename, self._data)
 
@@ -176,14 +174,10 @@ class EmbeddedServer:
                     await asyncio.sleep(0.02)
         except TimeoutError:
             await self.stop(timeout_seconds=5)
-            raise EmbeddedServerError(
-                f"mariadbd did not answer within {READY_TIMEOUT_SECONDS:.0f} s"
-            ) from None
+            raise EmbeddedServerError(f"mariadbd did not answer within {READY_TIMEOUT_SECONDS:.0f} s") from None
         tail = await asyncio.to_thread(_tail, self._folder / "mariadbd.log")
         log.error("mariadbd ended at once", exit_code=process.returncode, log_tail=tail)
-        raise EmbeddedServerError(
-            f"mariadbd ended with code {process.returncode}; see {self._folder / 'mariadbd.log'}"
-        )
+        raise EmbeddedServerError(f"mariadbd ended with code {process.returncode}; see {self._folder / 'mariadbd.log'}")
 
     async def _end_leftover(self) -> None:
         """Wait for, or end, the child of a daemon that was killed: it still holds the data files."""
@@ -208,9 +202,7 @@ class EmbeddedServer:
         return pid if f"--datadir={self._data}".encode() in command.split(b"\0") else None
 
 
-async def keep_running(
-    server: EmbeddedServer, *, beat: Callable[[], None], on_start: Callable[[], None]
-) -> None:
+async def keep_running(server: EmbeddedServer, *, beat: Callable[[], None], on_start: Callable[[], None]) -> None:
     """Watch the child until it ends, which is an error; its supervisor calls again, and it is started anew."""
     if server.pid is None:
         await server.start()

@@ -41,9 +41,7 @@ events = Table(
     "events",
     metadata,
     Column("id", _ID, primary_key=True),
-    Column(
-        "camera_id", _CAMERA_ID, ForeignKey("cameras.camera_id", name="fk_events_camera_id"), nullable=False
-    ),
+    Column("camera_id", _CAMERA_ID, ForeignKey("cameras.camera_id", name="fk_events_camera_id"), nullable=False),
     Column("timestamp", _TIME, nullable=False),
     Column("motion_score", DOUBLE, nullable=False),
     Column("confidence_score", DOUBLE),
@@ -81,9 +79,7 @@ jobs = Table(
     "jobs",
     metadata,
     Column("id", _ID, primary_key=True),
-    Column(
-        "event_id", _ID, ForeignKey("events.id", name="fk_jobs_event_id", ondelete="CASCADE"), nullable=False
-    ),
+    Column("event_id", _ID, ForeignKey("events.id", name="fk_jobs_event_id", ondelete="CASCADE"), nullable=False),
     Column("kind", _WORD, nullable=False),
     Column("state", _WORD, nullable=False),
     Column("priority", SmallInteger, nullable=False, server_default=_ZERO),

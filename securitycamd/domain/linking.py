@@ -1,6 +1,6 @@
 """Which file belongs to which event, by its name alone: files that no agent reported, because it gave up."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -92,3 +92,36 @@ def freed(event: Event, link: Link) -> dict[str, object] | None:
     if "video_mp4_path" in changes or (link.report.file_type is FileType.VIDEO and not event.video_mp4_path):
         changes |= {"mp4_conversion_status": ConversionStatus.PENDING, "mp4_converted_at": None}
     return changes
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What is left of an event some of whose files are gone."""
+
+    columns: Mapping[str, object]
+    is_clip_lost: bool
+    """There is neither clip nor source."""
+    is_source_left: bool
+    """The clip is gone, and can be made once more."""
+
+
+def lose(event: Event, gone: Collection[str]) -> Loss:
+    """The columns to change when files that an event names are not there any more."""
+    columns: dict[str, object] = {}
+    for file_type in (FileType.IMAGE_A, FileType.IMAGE_B, FileType.THUMBNAIL):
+        if getattr(event, f"{file_type}_path") in gone:
+            columns |= {f"{file_type}_path": None, f"{file_type}_transferred": False}
+    has_clip = event.video_mp4_path is not None and event.video_mp4_path not in gone
+    has_source = event.video_h264_path is not None and event.video_h264_path not in gone
+    if event.video_mp4_path in gone:
+        columns |= {"video_mp4_path": None, "mp4_converted_at": None}
+    if event.video_h264_path in gone:
+        columns["video_h264_path"] = None
+    is_touched = "video_mp4_path" in columns or "video_h264_path" in columns
+    is_clip_lost = is_touched and not has_clip and not has_source
+    is_source_left = is_touched and not has_clip and has_source
+    if is_clip_lost:
+        columns |= {"video_transferred": False, "mp4_conversion_status": ConversionStatus.FAILED}
+    elif is_source_left:
+        columns["mp4_conversion_status"] = ConversionStatus.PENDING
+    return Loss(columns, is_clip_lost, is_source_left)

@@ -33,7 +33,7 @@ class Reason(StrEnum):
 class Limits:
     """The rules for a camera, or for all of them together.
 
-    For a camera ``None`` means everyone's age and no size of its own; ``math.inf`` days: no limit, whatever everyone's is.
+    For a camera ``None`` means everyone's age and no size of its own; ``math.inf`` days: no limit, whatever everyone's.
     """
 
     max_age_days: float | None = None
@@ -130,7 +130,7 @@ def cuts(rules: Rules, *, now: datetime, used: Mapping[str, int], disk: Disk | N
 
 
 def enough(sizes: Sequence[int], free_bytes: int) -> int:
-    """How many of these events, oldest first, free so much: not one more than is needed; all of them when all are not."""
+    """How many of these events, oldest first, free so much: not one more than is needed; all when all do not."""
     freed = 0
     for taken, size_bytes in enumerate(sizes):
         if freed >= free_bytes:

@@ -69,4 +69,7 @@ def read_clock(text: str) -> time:
     hours, colon, minutes = text.partition(":")
     if not colon or not all(len(part) == 2 and part.isascii() and part.isdigit() for part in (hours, minutes)):
         raise ValueError("must be a time of day such as 01:00")
-    return time(int(hours), int(minutes))
+    try:
+        return time(int(hours), int(minutes))
+    except ValueError:
+        raise ValueError("must be a time of day such as 01:00") from None

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Use cases, one file a noun: they own transactions; everything above and below meets here."""

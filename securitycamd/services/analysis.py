@@ -7,7 +7,7 @@ import structlog
 from pydantic_core import to_json
 
 from securitycamd.ai.client import Analyst
-from securitycamd.config import AnalyserSettings, SettingsHolder
+from securitycamd.config import SettingsHolder
 from securitycamd.db import events as event_rows
 from securitycamd.db.engine import Database, Transaction
 from securitycamd.domain.errors import (
@@ -19,6 +19,7 @@ from securitycamd.domain.errors import (
 from securitycamd.domain.jobs import Job, JobOutcome
 from securitycamd.domain.models import Analysis, Event
 from securitycamd.services.jobs import JobQueue
+from securitycamd.settings import AnalyserSettings
 from securitycamd.storage.files import Files
 
 log = structlog.get_logger(__name__)
@@ -88,9 +89,7 @@ class AnalysisService:
                 log.warning("event could not be described", event_id=event.id, reason=str(error))
             except (StorageUnavailableError, OSError) as error:
                 log.warning("analysis waits for the storage", event_id=event.id, error=type(error).__name__)
-                await self._jobs.release(
-                    job, delay_seconds=STORAGE_RETRY_SECONDS, reason="The storage did not answer."
-                )
+                await self._jobs.release(job, delay_seconds=STORAGE_RETRY_SECONDS, reason="The storage did not answer.")
 
     async def _read_stills(self, job: Job, event: Event) -> list[bytes] | None:
         stills = []
@@ -100,6 +99,8 @@ class AnalysisService:
             except InvalidError as error:
                 raise AnalysisError("A still's path leads out of the footage storage.") from error
             if data is None:
+                # Without the root nobody can tell which stills never arrived.
+                await self._files.disk()
                 waited = (datetime.now(UTC) - job.first_due).total_seconds()
                 if waited >= self._settings.current.converter.missing_after_seconds:
                     raise AnalysisError("A still never arrived on the share.")
@@ -128,9 +129,7 @@ class AnalysisService:
             )
 
         await self._database.transact(work)
-        log.info(
-            "event described", event_id=event.id, camera_id=event.camera_id, person=analysis.person_detected
-        )
+        log.info("event described", event_id=event.id, camera_id=event.camera_id, person=analysis.person_detected)
 
     async def _finish(self, job: Job, outcome: JobOutcome, error: str | None) -> None:
         async def work(transaction: Transaction) -> None:

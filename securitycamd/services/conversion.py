@@ -13,6 +13,7 @@ import structlog
 
 from securitycamd.config import SettingsHolder
 from securitycamd.db import events as event_rows
+from securitycamd.db import footage
 from securitycamd.db.engine import Database, Transaction
 from securitycamd.domain.clips import FAULT_SENTENCES, ClipError, ClipFault
 from securitycamd.domain.errors import InvalidError, StorageUnavailableError
@@ -22,6 +23,7 @@ from securitycamd.domain.names import ConversionStatus
 from securitycamd.media.pool import Media, MediaClosedError
 from securitycamd.media.remux import RemuxedClip
 from securitycamd.services.jobs import JobQueue
+from securitycamd.services.stills import queue_missing
 from securitycamd.storage.files import Files
 
 log = structlog.get_logger(__name__)
@@ -29,6 +31,8 @@ log = structlog.get_logger(__name__)
 SOURCE_SUFFIXES: Final = frozenset({".h264", ".264", ".avc"})
 MISSING_RETRY_SECONDS: Final = 3.0
 STORAGE_RETRY_SECONDS: Final = 10.0
+SPARE_BYTES: Final = 1024 * 1024
+"""An MP4 takes a little more room than its source."""
 
 
 class ConversionService:
@@ -61,12 +65,15 @@ class ConversionService:
                     await self._make_playable(job, event, event.video_h264_path)
                 await self._remove_source(job, event.video_h264_path)
             except ClipError as error:
-                await self._failed(job, event, error)
+                if error.fault is ClipFault.FFMPEG and await self._lacks_room(event.video_h264_path):
+                    await self._jobs.release(
+                        job, delay_seconds=STORAGE_RETRY_SECONDS, reason="The footage storage is full."
+                    )
+                else:
+                    await self._failed(job, event, error)
             except (StorageUnavailableError, OSError) as error:
                 log.warning("conversion waits for the storage", event_id=event.id, error=type(error).__name__)
-                await self._jobs.release(
-                    job, delay_seconds=STORAGE_RETRY_SECONDS, reason="The storage did not answer."
-                )
+                await self._jobs.release(job, delay_seconds=STORAGE_RETRY_SECONDS, reason="The storage did not answer.")
             except MediaClosedError:
                 await self._jobs.release(job, delay_seconds=0)
 
@@ -74,6 +81,8 @@ class ConversionService:
         settings = self._settings.current.converter
         path = await self._locate(source)
         if path is None:
+            # Without the root nobody can tell which clips never arrived: that is the storage's trouble, not the clip's.
+            await self._files.disk()
             waited = (datetime.now(UTC) - job.first_due).total_seconds()
             late = waited >= settings.missing_after_seconds
             raise _fault(ClipFault.MISSING if late else ClipFault.MISSING_YET)
@@ -84,9 +93,18 @@ class ConversionService:
             temporary,
             frame_rate=settings.frame_rate_of(event.camera_id),
             timeout_seconds=settings.timeout_seconds,
+            on_progress=self._jobs.progress_of(job),
         )
         await self._files.publish(temporary, target, replace=True)
         await self._record(job, event, target, clip)
+
+    async def _lacks_room(self, source: str) -> bool:
+        """Whether FFmpeg failed for want of room: the storage's trouble, not the clip's."""
+        try:
+            needed = await self._files.size(source) or 0
+            return (await self._files.disk()).free_bytes < needed + SPARE_BYTES
+        except (StorageUnavailableError, OSError, InvalidError):
+            return False
 
     async def _locate(self, source: str) -> Path | None:
         try:
@@ -97,10 +115,12 @@ class ConversionService:
         return path
 
     async def _record(self, job: Job, event: Event, target: str, clip: RemuxedClip) -> None:
+        # The source is not among them: it goes at once.
+        kept = {path for path in event.paths if path != event.video_h264_path} | {target}
+        size_bytes = sum((await self._files.each_size(sorted(kept))).values())
+
         async def work(transaction: Transaction) -> None:
-            await self._jobs.check_held(
-                transaction, job, lease_seconds=self._settings.current.converter.lease_seconds
-            )
+            await self._jobs.check_held(transaction, job, lease_seconds=self._settings.current.converter.lease_seconds)
             await event_rows.update(
                 transaction,
                 event.id,
@@ -111,6 +131,8 @@ class ConversionService:
                     "mp4_converted_at": datetime.now(UTC),
                 },
             )
+            for locked in (await event_rows.lock(transaction, [event.id])).values():
+                await footage.set_size(transaction, locked, size_bytes)
 
         await self._database.transact(work)
         log.info(
@@ -131,6 +153,8 @@ class ConversionService:
         async def work(transaction: Transaction) -> None:
             await event_rows.update(transaction, job.event_id, {"video_h264_path": None})
             await self._jobs.finish(transaction, job, JobOutcome.DONE)
+            delay_seconds = self._settings.current.converter.stills_after_seconds
+            await queue_missing(transaction, job.event_id, delay_seconds=delay_seconds)
 
         await self._database.transact(work)
 

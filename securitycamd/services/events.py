@@ -10,9 +10,11 @@ from securitycamd.config import SettingsHolder
 from securitycamd.db import cameras as camera_rows
 from securitycamd.db import events as rows
 from securitycamd.db import jobs as job_rows
+from securitycamd.db import linking as link_rows
 from securitycamd.db.engine import Database, Transaction
 from securitycamd.domain.errors import DatabaseUnavailableError, NotFoundError
 from securitycamd.domain.jobs import JobKind
+from securitycamd.domain.linking import Link, freed
 from securitycamd.domain.models import Event, EventFilter, FileReport, NewEvent, Page
 from securitycamd.domain.names import ConversionStatus, EventStatus, FileType, is_camera_id
 from securitycamd.domain.principal import Principal
@@ -31,6 +33,7 @@ class _Change:
     event_id: int
     report: FileReport | None = None
     status: EventStatus | None = None
+    link: Link | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class _Changed:
     event: Event
     columns: dict[str, Any]
     jobs: frozenset[JobKind]
+    again: bool = False
+    """Whether the jobs are to be done once more where they had ended."""
 
 
 class EventService:
@@ -85,6 +90,10 @@ class EventService:
     async def report_file(self, principal: Principal, event_id: int, report: FileReport) -> Event:
         """Note what an agent says of a file, and queue the work that it makes possible."""
         return await self._changing(_Change(principal, event_id, report=report))
+
+    async def link_file(self, principal: Principal, event_id: int, link: Link) -> Event:
+        """Note a file that was found, unless an agent's word for its place came first: see the event returned."""
+        return await self._changing(_Change(principal, event_id, link=link))
 
     async def set_status(self, principal: Principal, event_id: int, status: EventStatus) -> Event:
         """Note how far the agent is."""
@@ -147,6 +156,7 @@ class EventService:
             current = await rows.lock(transaction, sorted({change.event_id for change in batch}))
             columns: dict[int, dict[str, Any]] = {}
             jobs: set[tuple[int, JobKind]] = set()
+            again: set[tuple[int, JobKind]] = set()
             answers: list[Event | Exception] = []
             for change in batch:
                 event = current.get(change.event_id)
@@ -156,11 +166,15 @@ class EventService:
                 changed = _apply(event, change)
                 current[event.id] = changed.event
                 columns.setdefault(event.id, {}).update(changed.columns)
-                jobs |= {(event.id, kind) for kind in changed.jobs}
+                wanted = {(event.id, kind) for kind in changed.jobs}
+                jobs |= wanted
+                again |= wanted if changed.again else set()
                 answers.append(changed.event)
             for event_id, values in sorted(columns.items()):
                 await rows.update(transaction, event_id, values)
             for event_id, kind in sorted(jobs):
+                if (event_id, kind) in again:
+                    await link_rows.requeue(transaction, event_id, kind)
                 await job_rows.enqueue(transaction, event_id, kind)
                 queued.add(kind)
             return answers
@@ -183,19 +197,41 @@ def _keys(event: NewEvent) -> tuple[Key, ...]:
 def _apply(event: Event, change: _Change) -> _Changed:
     columns: dict[str, Any] = {}
     jobs: set[JobKind] = set()
+    report, before = change.report, event
     if change.status is not None:
         columns["status"] = change.status
-    if change.report is not None:
-        columns |= _file_columns(event, change.report)
+    if change.link is not None:
+        place = freed(event, change.link)
+        if place is None:
+            return _Changed(event, {}, frozenset())
+        columns |= place
+        report, before = change.link.report, replace(event, **columns)
+        if change.link.is_playable:
+            columns |= _clip_columns(report)
+            return _Changed(replace(event, **columns), columns, frozenset())
+    if report is not None:
+        columns |= _file_columns(before, report)
         after = replace(event, **columns)
-        if after.video_h264_path and after.video_transferred and change.report.file_type is FileType.VIDEO:
-            if event.mp4_conversion_status is ConversionStatus.FAILED:
+        if after.video_h264_path and after.video_transferred and report.file_type is FileType.VIDEO:
+            if before.mp4_conversion_status is ConversionStatus.FAILED:
                 columns["mp4_conversion_status"] = ConversionStatus.PENDING
-            if event.mp4_conversion_status not in _CONVERTED:
+            if before.mp4_conversion_status not in _CONVERTED:
                 jobs.add(JobKind.REMUX)
-        if _has_stills(after) and not event.ai_processed and change.report.file_type in _STILLS:
+        if _has_stills(after) and not event.ai_processed and report.file_type in _STILLS:
             jobs.add(JobKind.ANALYSE)
-    return _Changed(replace(event, **columns), columns, frozenset(jobs))
+    return _Changed(replace(event, **columns), columns, frozenset(jobs), again=change.link is not None)
+
+
+def _clip_columns(report: FileReport) -> dict[str, Any]:
+    """Of a whole MP4 that was found: what converting it would have made of the event."""
+    return {
+        "video_h264_path": None,
+        "video_mp4_path": report.path,
+        "video_transferred": True,
+        "video_duration": report.video_duration,
+        "mp4_conversion_status": ConversionStatus.COMPLETE,
+        "mp4_converted_at": datetime.now(UTC),
+    }
 
 
 _STILLS: Final = frozenset({FileType.IMAGE_A, FileType.IMAGE_B})

@@ -2,7 +2,8 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,8 @@ from securitycamd.domain.names import ConversionStatus
 log = structlog.get_logger(__name__)
 
 RENEWALS_A_LEASE: Final = 3
+OLDEST_EVERY: Final = 4
+"""Every so-many-th claim of a kind takes the oldest job, so that a backlog moves however many new ones arrive."""
 
 
 class LeaseLostError(Exception):
@@ -46,6 +49,8 @@ class JobReport:
     attempts: int
     last_error: str | None
     changed_at: datetime
+    progress: float | None = None
+    """0 to 1 of a job that this daemon works on, where the work tells."""
 
 
 class JobQueue:
@@ -56,6 +61,11 @@ class JobQueue:
         self._instance = instance
         self._held: set[str] = set()
         """The owners of claims that are being made or worked on here."""
+        self._claims: Counter[JobKind] = Counter()
+        self._progress: dict[str, float] = {}
+        """The share that is done, by the owner of the claim."""
+        self._ending: set[str] = set()
+        """Those of them whose end is being recorded: that they are not running any more is no loss then."""
 
     async def claim(self, kind: JobKind, *, lease_seconds: float) -> Job | None:
         """Take the next job that is due; the event's outward status moves in the same transaction.
@@ -63,9 +73,10 @@ class JobQueue:
         Whoever takes it says :meth:`let_go` when its work has ended, however that came.
         """
         owner = f"{self._instance}:{secrets.token_hex(6)}"
+        oldest = self._claims[kind] % OLDEST_EVERY == OLDEST_EVERY - 1
 
         async def work(transaction: Transaction) -> Job | None:
-            job = await rows.claim(transaction, kind, owner=owner, lease_seconds=lease_seconds)
+            job = await rows.claim(transaction, kind, owner=owner, lease_seconds=lease_seconds, oldest=oldest)
             if job is not None and kind is JobKind.REMUX:
                 event = (await event_rows.by_ids(transaction, [job.event_id])).get(job.event_id)
                 if event is not None and event.mp4_conversion_status is ConversionStatus.PENDING:
@@ -82,11 +93,27 @@ class JobQueue:
         finally:
             if job is None:
                 self._held.discard(owner)
+            else:
+                self._claims[kind] += 1
         return job
 
     def let_go(self, job: Job) -> None:
         """The work on a job has ended here, whether or not its outcome could be recorded."""
         self._held.discard(job.owner)
+        self._ending.discard(job.owner)
+        self._progress.pop(job.owner, None)
+
+    def progress_of(self, job: Job) -> Callable[[float], None]:
+        """What to tell how much of the job is done, 0 to 1."""
+
+        def note(share: float) -> None:
+            self._progress[job.owner] = share
+
+        return note
+
+    def progress(self, owner: str | None) -> float | None:
+        """How much is done of the job that is claimed so, if it is worked on here and tells."""
+        return None if owner is None else self._progress.get(owner)
 
     @asynccontextmanager
     async def holding(self, job: Job, *, lease_seconds: float) -> AsyncIterator[None]:
@@ -110,8 +137,9 @@ class JobQueue:
                 except DatabaseUnavailableError:
                     continue  # it may be back before the lease ends; if not, finishing will tell
                 if not held:
-                    lost = True
-                    worker.cancel()
+                    if job.owner not in self._ending:
+                        lost = True
+                        worker.cancel()
                     return
 
         renewing = asyncio.create_task(renew(), name=f"lease of job {job.id}")
@@ -140,6 +168,7 @@ class JobQueue:
         Raises:
             LeaseLostError: the job is not ours any more; nothing of the transaction may stay.
         """
+        self._ending.add(job.owner)
         state = next_state(outcome, job.attempt)
         if delay_seconds is None:
             delay_seconds = backoff_seconds(job.attempt) if state is JobState.QUEUED else 0.0
@@ -163,6 +192,14 @@ class JobQueue:
 
         await self._database.transact(work)
 
+    async def done(self, job: Job) -> None:
+        """End a claim under which there is nothing left to do."""
+
+        async def work(transaction: Transaction) -> None:
+            await self.finish(transaction, job, JobOutcome.DONE)
+
+        await self._database.transact(work)
+
     async def fail_attempt(self, job: Job, *, error: str) -> None:
         """Note an attempt that ended in a way nobody thought of; it is tried again, but not for ever."""
 
@@ -182,6 +219,19 @@ class JobQueue:
         """
         if not await rows.renew(transaction, job, lease_seconds=lease_seconds):
             raise LeaseLostError
+
+    async def leave_word(self, transaction: Transaction, job: Job, text: str, *, lease_seconds: float) -> None:
+        """Make sure as :meth:`check_held` does, and leave word in the job of what is about to be done.
+
+        Raises:
+            LeaseLostError: it is not ours any more.
+        """
+        if not await rows.note(transaction, job, text, lease_seconds=lease_seconds):
+            raise LeaseLostError
+
+    async def word_in(self, job: Job) -> str | None:
+        """What the last attempt left in the job: what it was about to do, or why it ended."""
+        return await rows.note_of(self._database, job)
 
     async def give_back_own(self) -> int:
         """Queue again what this instance holds: at the start what an earlier life held, at the stop what is left."""
@@ -226,6 +276,6 @@ class JobQueue:
         """The jobs of an event."""
         found: list[list[Any]] = await rows.of_event(self._database, event_id)
         return [
-            JobReport(JobKind(kind), JobState(state), attempts, error, time_in(changed))
-            for kind, state, attempts, error, changed in found
+            JobReport(JobKind(kind), JobState(state), attempts, error, time_in(changed), self.progress(owner))
+            for kind, state, attempts, error, changed, owner in found
         ]

@@ -1,8 +1,11 @@
 """Log lines of agents and of the daemon itself."""
 
+import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
+
+import structlog
 
 from securitycamd.batching import Batcher
 from securitycamd.config import SettingsHolder
@@ -12,10 +15,16 @@ from securitycamd.domain.errors import DatabaseUnavailableError, EmptyBatchError
 from securitycamd.domain.models import LogFilter, LogLine, NewLogLine, Page
 from securitycamd.domain.names import LogLevel
 from securitycamd.domain.principal import Principal
-from securitycamd.domain.times import read_time
+from securitycamd.domain.times import EARLIEST, read_time
+
+log = structlog.get_logger(__name__)
 
 BATCH_LIMIT: Final = 64
 WAITING_LIMIT: Final = 1000
+LINES_A_STEP: Final = 200
+COUNTS_A_STEP: Final = 5000
+PAUSE_SECONDS: Final = 0.02
+"""Between two steps of expiry, which so leaves the database to the cameras."""
 
 
 class ReportedLine(Protocol):
@@ -61,9 +70,7 @@ class LogService:
         zone = self._settings.current.site.zone
         return await self._adding(
             [
-                NewLogLine(
-                    line.source, read_time(line.timestamp, zone, arrival=now).at, line.level, line.message
-                )
+                NewLogLine(line.source, read_time(line.timestamp, zone, arrival=now).at, line.level, line.message)
                 for line in lines
             ]
         )
@@ -72,20 +79,42 @@ class LogService:
         """Keep the daemon's own lines, whose times are UTC already."""
         return await self._adding(lines) if lines else 0
 
-    async def newest(
-        self, _principal: Principal, wanted: LogFilter, *, limit: int, offset: int
-    ) -> Page[LogLine]:
+    async def newest(self, _principal: Principal, wanted: LogFilter, *, limit: int, offset: int) -> Page[LogLine]:
         """A page of lines, newest first, with the exact total."""
         total = await rows.count(self._database, wanted)
-        found = (
-            await rows.newest(self._database, wanted, limit=limit, offset=offset) if total > offset else []
-        )
+        found = await rows.newest(self._database, wanted, limit=limit, offset=offset) if total > offset else []
         return Page(found, total, limit, offset)
 
     async def make_partitions(self) -> int:
         """Have the coming days' partitions; how many were made."""
         async with self._database.session() as session:
             return await rows.make_partitions(session, datetime.now(UTC).date())
+
+    async def expire(self) -> int:
+        """Let lines go that are older than ``retention.log_days``, by whole days of UTC; how many days and lines.
+
+        Days go as partitions; what lies elsewhere (lines told late, or of before the first partition) in small parts.
+        """
+        days = self._settings.current.retention.log_days
+        if not days:
+            return 0
+        today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        before = max(EARLIEST, today - timedelta(days=days))
+        gone = 0
+        while True:
+            async with self._database.session() as session:
+                dropped = await rows.drop_old_partition(session, before)
+            if dropped is None:
+                break
+            log.info("a day's log lines expired", partition=dropped)
+            gone += 1
+        while removed := await self._database.transact(
+            lambda transaction: rows.remove_old(transaction, before, limit=LINES_A_STEP)
+        ):
+            gone += removed
+            await asyncio.sleep(PAUSE_SECONDS)
+        await rows.forget_old(self._database, before, limit=COUNTS_A_STEP)
+        return gone
 
     async def _add_batch(self, batch: Sequence[Sequence[NewLogLine]]) -> list[int | Exception]:
         lines = [line for call in batch for line in call]

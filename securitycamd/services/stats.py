@@ -6,6 +6,7 @@ from typing import Final
 
 from securitycamd.config import SettingsHolder
 from securitycamd.db import events as event_rows
+from securitycamd.db import footage
 from securitycamd.db import logs as log_rows
 from securitycamd.db.engine import Database
 from securitycamd.domain.models import Camera, EventFilter, LogFilter
@@ -58,6 +59,8 @@ class SystemStats:
     usage_measured_at: datetime | None
     disk: Disk
     queues: list[QueueDepth]
+    saved_bytes: int
+    """What optimising saved of the clips that are here."""
 
 
 class StatsService:
@@ -140,6 +143,7 @@ class StatsService:
             self._measured_at,
             await self._files.disk(),
             await self._jobs.depths(),
+            await footage.saved_bytes(self._database, [camera.camera_id for camera in cameras]),
         )
 
     async def _count(self, cameras: frozenset[str] | None, span: Span) -> int:

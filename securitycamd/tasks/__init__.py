@@ -1,1 +1,1 @@
-"""TODO."""
+"""Thin supervised loops over the services."""

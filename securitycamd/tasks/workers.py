@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -30,6 +31,8 @@ class JobWorkers:
     work: Callable[[Job], Awaitable[None]]
     slots: Callable[[], int]
     lease_seconds: Callable[[], float]
+    ready: Callable[[], bool] = lambda: True
+    """Whether what every job needs is there; without it nothing is claimed."""
     _away_seconds: float = field(default=0.0, init=False)
     """How long to wait between attempts while what the work needs is away; 0: it is there."""
     _not_before: float = field(default=0.0, init=False)
@@ -54,7 +57,7 @@ class JobWorkers:
         """Claim one job if there is room; whether to look again at once."""
         # While what the work needs is away, one job at a time looks whether it is back.
         room = (1 if self._away_seconds else self.slots()) - len(active)
-        if room <= 0 or control.stopping.is_set() or time.monotonic() < self._not_before:
+        if room <= 0 or control.stopping.is_set() or time.monotonic() < self._not_before or not self.ready():
             return False
         try:
             job = await self.jobs.claim(self.kind, lease_seconds=self.lease_seconds())
@@ -64,6 +67,7 @@ class JobWorkers:
             return False
 
         def ended(_task: asyncio.Task[None]) -> None:
+            self.jobs.let_go(job)
             control.wake()
 
         task = asyncio.create_task(self._one(job), name=f"{self.kind} of event {job.event_id}")
@@ -84,6 +88,14 @@ class JobWorkers:
             log.warning("another daemon took the job over", kind=self.kind)
         except DatabaseUnavailableError:
             log.warning("the job's outcome could not be recorded; it is done again", kind=self.kind)
+        except Exception as error:
+            # This loop is the supervisor of its jobs: one that trips over a fault of ours must neither take the
+            # others down with it nor come back for ever.
+            log.exception("job failed in an unforeseen way", kind=self.kind)
+            with suppress(LeaseLostError, DatabaseUnavailableError):
+                await self.jobs.fail_attempt(
+                    job, error=f"Something went wrong on our side: {type(error).__name__}."
+                )
 
 
 def _raise_unexpected(active: set[asyncio.Task[None]]) -> None:

@@ -12,23 +12,51 @@ from securitycamd.services.cameras import CameraService
 from securitycamd.services.events import EventService
 from securitycamd.services.jobs import JobQueue
 from securitycamd.services.logs import LogService
+from securitycamd.services.removal import RemovalService
+from securitycamd.services.retention import RetentionService
+from securitycamd.services.retries import RetryService
 from securitycamd.services.stats import StatsService
+from securitycamd.services.storage_check import StorageCheckService
+from securitycamd.services.strays import StrayService
 from securitycamd.services.uploads import UploadService
 from securitycamd.storage.files import Files
 from securitycamd.supervision import Supervisor
-from securitycamd.web import keys, pages, static
-from securitycamd.web.api import cameras, events, logs, media, reference, system, uploads
+from securitycamd.web import keys, pages, static, stray_pages
+from securitycamd.web.api import (
+    cameras,
+    events,
+    jobs,
+    logs,
+    media,
+    reference,
+    retention,
+    storage_check,
+    strays,
+    system,
+    uploads,
+)
 from securitycamd.web.middleware import guard, scope, tell_errors
 from securitycamd.web.registry import Route, add_routes
 from securitycamd.web.ui.environment import environment_options, finish_environment
 
-API_ROUTES: Final[list[Route]] = [*cameras.ROUTES, *events.ROUTES, *uploads.ROUTES, *logs.ROUTES, *system.ROUTES]
+API_ROUTES: Final[list[Route]] = [
+    *cameras.ROUTES,
+    *events.ROUTES,
+    *jobs.ROUTES,
+    *uploads.ROUTES,
+    *logs.ROUTES,
+    *retention.ROUTES,
+    *strays.ROUTES,
+    *storage_check.ROUTES,
+    *system.ROUTES,
+]
 ALL_ROUTES: Final[list[Route]] = [
     *API_ROUTES,
     *reference.ROUTES,
     *media.ROUTES,
     *static.ROUTES,
     *pages.ROUTES,
+    *stray_pages.ROUTES,
 ]
 
 
@@ -41,8 +69,13 @@ class Parts:
     events: EventService
     logs: LogService
     stats: StatsService
+    strays: StrayService
+    storage_check: StorageCheckService
     uploads: UploadService
     jobs: JobQueue
+    retries: RetryService
+    removal: RemovalService
+    retention: RetentionService
     health: HealthMonitor
     files: Files
     supervisor: Supervisor
@@ -59,8 +92,13 @@ def make_app(parts: Parts) -> web.Application:
     app[keys.EVENTS] = parts.events
     app[keys.LOGS] = parts.logs
     app[keys.STATS] = parts.stats
+    app[keys.STRAYS] = parts.strays
+    app[keys.STORAGE_CHECK] = parts.storage_check
     app[keys.UPLOADS] = parts.uploads
     app[keys.JOBS] = parts.jobs
+    app[keys.RETRIES] = parts.retries
+    app[keys.REMOVAL] = parts.removal
+    app[keys.RETENTION] = parts.retention
     app[keys.HEALTH] = parts.health
     app[keys.FILES] = parts.files
     app[keys.SUPERVISOR] = parts.supervisor

@@ -11,7 +11,12 @@ from securitycamd.services.cameras import CameraService
 from securitycamd.services.events import EventService
 from securitycamd.services.jobs import JobQueue
 from securitycamd.services.logs import LogService
+from securitycamd.services.removal import RemovalService
+from securitycamd.services.retention import RetentionService
+from securitycamd.services.retries import RetryService
 from securitycamd.services.stats import StatsService
+from securitycamd.services.storage_check import StorageCheckService
+from securitycamd.services.strays import StrayService
 from securitycamd.services.uploads import UploadService
 from securitycamd.storage.files import Files
 from securitycamd.supervision import Supervisor
@@ -22,7 +27,12 @@ EVENTS: Final = web.AppKey("events", EventService)
 LOGS: Final = web.AppKey("logs", LogService)
 UPLOADS: Final = web.AppKey("uploads", UploadService)
 STATS: Final = web.AppKey("stats", StatsService)
+STRAYS: Final = web.AppKey("strays", StrayService)
+STORAGE_CHECK: Final = web.AppKey("storage_check", StorageCheckService)
+REMOVAL: Final = web.AppKey("removal", RemovalService)
+RETENTION: Final = web.AppKey("retention", RetentionService)
 JOBS: Final = web.AppKey("jobs", JobQueue)
+RETRIES: Final = web.AppKey("retries", RetryService)
 HEALTH: Final = web.AppKey("health", HealthMonitor)
 FILES: Final = web.AppKey("files", Files)
 SUPERVISOR: Final = web.AppKey("supervisor", Supervisor)

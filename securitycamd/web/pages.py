@@ -22,16 +22,19 @@ from securitycamd.web.ui.event_view import event_context
 from securitycamd.web.ui.frame import docs_context, error_context
 from securitycamd.web.ui.gallery_view import gallery_context
 from securitycamd.web.ui.query import GalleryQuery
+from securitycamd.web.ui.storage_view import storage_context
 
 
-def _render(request: web.Request, template: str, context: PageContext, status: int = 200) -> web.Response:
+def render(request: web.Request, template: str, context: PageContext, status: int = 200) -> web.Response:
+    """A page of a template."""
     response = aiohttp_jinja2.render_template(template, request, template_values(context))
     response.set_status(status)
     response.headers["Cache-Control"] = "no-cache"
     return response
 
 
-def _site(request: web.Request) -> Site:
+def site_of(request: web.Request) -> Site:
+    """What builders must know of the site."""
     return Site.of(request.app[keys.SETTINGS].current)
 
 
@@ -39,9 +42,7 @@ async def front(call: Call[None, None, None]) -> web.Response:
     """The gallery to a browser; to a program where the API is."""
     if "text/html" in call.request.headers.get("Accept", ""):
         if call.principal.role < Audience.VIEWER:
-            return error_page(
-                call.request, 403, "Not allowed", "This page is shown on trusted networks only."
-            )
+            return error_page(call.request, 403, "Not allowed", "This page is shown on trusted networks only.")
         response = await gallery(call)
     else:
         response = json_reply(
@@ -59,7 +60,7 @@ async def front(call: Call[None, None, None]) -> web.Response:
 
 async def gallery(call: Call[Any, Any, Any]) -> web.Response:
     """Events, newest first."""
-    site = _site(call.request)
+    site = site_of(call.request)
     query = GalleryQuery.read(call.request.query)
     span = Span() if query.date is None else named_day(query.date, site.zone)
     page = await call.app[keys.EVENTS].newest(
@@ -75,7 +76,7 @@ async def gallery(call: Call[Any, Any, Any]) -> web.Response:
         server_url=f"{call.request.scheme}://{call.request.headers.get('Host', 'localhost')}",
         clip_errors=await call.app[keys.JOBS].errors(failed, JobKind.REMUX),
     )
-    return _render(call.request, "events.html", context)
+    return render(call.request, "events.html", context)
 
 
 async def event(call: Call[EventPath, None, None]) -> web.Response:
@@ -87,21 +88,54 @@ async def event(call: Call[EventPath, None, None]) -> web.Response:
     context = event_context(
         found,
         await call.app[keys.CAMERAS].everything(call.principal),
-        site=_site(call.request),
+        site=site_of(call.request),
         now=datetime.now(UTC),
         query=GalleryQuery.read(call.request.query),
         clip_error=errors.get(found.id),
         file_sizes=await call.app[keys.FILES].each_size(found.paths),
+        may_change=call.principal.role >= Audience.OPERATOR,
     )
-    return _render(call.request, "event.html", context)
+    return render(call.request, "event.html", context)
+
+
+async def retry_conversion(call: Call[EventPath, None, None]) -> web.Response:
+    """Have the clip of an event converted again, and go back to its page."""
+    await call.app[keys.RETRIES].retry(call.principal, call.path.id, JobKind.REMUX)
+    raise web.HTTPSeeOther(f"/events/{call.path.id}")
+
+
+async def star(call: Call[EventPath, None, None]) -> web.Response:
+    """Keep an event for good."""
+    await call.app[keys.REMOVAL].protect(call.principal, call.path.id, protected=True)
+    raise web.HTTPSeeOther(f"/events/{call.path.id}")
+
+
+async def unstar(call: Call[EventPath, None, None]) -> web.Response:
+    """Keep it no longer than others."""
+    await call.app[keys.REMOVAL].protect(call.principal, call.path.id, protected=False)
+    raise web.HTTPSeeOther(f"/events/{call.path.id}")
+
+
+async def delete_event(call: Call[EventPath, None, None]) -> web.Response:
+    """Remove an event. The form says what goes before it is sent."""
+    await call.app[keys.REMOVAL].delete(call.principal, call.path.id)
+    raise web.HTTPSeeOther("/")
+
+
+async def storage(call: Call[None, None, None]) -> web.Response:
+    """What is kept, what goes next and why."""
+    context = storage_context(
+        await call.app[keys.RETENTION].report(call.principal),
+        await call.app[keys.CAMERAS].everything(call.principal),
+        site=site_of(call.request),
+    )
+    return render(call.request, "storage.html", context)
 
 
 async def docs(call: Call[None, None, None]) -> web.Response:
     """The interactive API reference."""
     cameras = await _cameras_if_known(call.request, call.principal)
-    return _render(
-        call.request, "docs.html", docs_context(cameras, site=_site(call.request), now=datetime.now(UTC))
-    )
+    return render(call.request, "docs.html", docs_context(cameras, site=site_of(call.request), now=datetime.now(UTC)))
 
 
 async def _cameras_if_known(request: web.Request, principal: Principal) -> list[Camera] | None:
@@ -118,16 +152,39 @@ def error_page(request: web.Request, status: int, title: str, sentence: str) -> 
     context = error_context(
         status,
         sentence,
-        site=_site(request),
+        site=site_of(request),
         now=datetime.now(UTC),
         title=title,
         retry_url=request.path_qs if status >= 500 and request.method == "GET" else None,
     )
-    return _render(request, "error.html", context, status)
+    return render(request, "error.html", context, status)
 
 
 ROUTES: Final = [
     Route("GET", "/", Audience.PUBLIC, "The gallery, or where the API is", front, page=True),
     Route("GET", "/events/{id}", Audience.VIEWER, "One event", event, path_model=EventPath, page=True),
+    Route("POST", "/events/{id}/star", Audience.OPERATOR, "Star an event", star, path_model=EventPath, page=True),
+    Route(
+        "POST", "/events/{id}/unstar", Audience.OPERATOR, "Take the star away", unstar, path_model=EventPath, page=True
+    ),
+    Route(
+        "POST",
+        "/events/{id}/delete",
+        Audience.OPERATOR,
+        "Remove an event",
+        delete_event,
+        path_model=EventPath,
+        page=True,
+    ),
+    Route("GET", "/retention", Audience.OPERATOR, "What is kept, and what goes next", storage, page=True),
+    Route(
+        "POST",
+        "/events/{id}/retry",
+        Audience.OPERATOR,
+        "Convert the clip of an event again",
+        retry_conversion,
+        path_model=EventPath,
+        page=True,
+    ),
     Route("GET", "/docs", Audience.PUBLIC, "The API reference", docs, page=True),
 ]

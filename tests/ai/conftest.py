@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from securitycamd.ai.client import Analyst
-from securitycamd.config import AnalyserSettings
+from securitycamd.settings import AnalyserSettings
 from tests.ollama_server import OllamaServer
 
 MakeAnalyst = Callable[..., Awaitable[Analyst]]
@@ -39,9 +39,7 @@ async def make_analyst(server: OllamaServer) -> AsyncIterator[MakeAnalyst]:
     made: list[Analyst] = []
 
     async def make(**settings: object) -> Analyst:
-        analyst = Analyst(
-            AnalyserSettings.model_validate({"url": server.url, "timeout_seconds": 5, **settings})
-        )
+        analyst = Analyst(AnalyserSettings.model_validate({"url": server.url, "timeout_seconds": 5, **settings}))
         made.append(analyst)
         return analyst
 

@@ -7,9 +7,9 @@ import pytest
 from securitycamd.ai import client
 from securitycamd.ai.client import Analyst
 from securitycamd.ai.parsing import RULES_CONFIDENCE
-from securitycamd.config import AnalyserSettings
 from securitycamd.domain.errors import AiUnavailableError, AnalysisError
 from securitycamd.domain.models import Detection
+from securitycamd.settings import AnalyserSettings
 from tests.ai.conftest import MakeAnalyst, jpeg
 from tests.ollama_server import DESCRIPTION, STRUCTURE, TEXT, OllamaServer, Reply
 
@@ -38,26 +38,20 @@ async def test_an_analysis_takes_two_stages(server: OllamaServer, analyst: Analy
     assert not any(chat.body["stream"] for chat in server.chats)
 
 
-async def test_one_still_is_enough_and_none_is_not(
-    server: OllamaServer, analyst: Analyst, still: bytes
-) -> None:
+async def test_one_still_is_enough_and_none_is_not(server: OllamaServer, analyst: Analyst, still: bytes) -> None:
     await analyst.analyse([still])
     assert len(server.chats[0].images) == 1
     with pytest.raises(AnalysisError, match="no still"):
         await analyst.analyse([])
 
 
-async def test_a_still_cut_short_never_reaches_the_server(
-    server: OllamaServer, analyst: Analyst, still: bytes
-) -> None:
+async def test_a_still_cut_short_never_reaches_the_server(server: OllamaServer, analyst: Analyst, still: bytes) -> None:
     with pytest.raises(AnalysisError, match="cut short"):
         await analyst.analyse([still, still[: len(still) // 2]])
     assert server.chats == []
 
 
-async def test_thoughts_are_neither_kept_nor_passed_on(
-    server: OllamaServer, analyst: Analyst, still: bytes
-) -> None:
+async def test_thoughts_are_neither_kept_nor_passed_on(server: OllamaServer, analyst: Analyst, still: bytes) -> None:
     server.enqueue(
         Reply(text="<think>A {person}?</think>A dog runs over the lawn."),
         Reply(text=f"<think>No person.</think>{GOOD}"),
@@ -94,12 +88,8 @@ async def test_a_broken_structure_is_asked_for_once_more(server: OllamaServer, a
     assert again[2]["content"] == "Sure! There is a man."
 
 
-@pytest.mark.parametrize(
-    "garbage", ["", "\x00\ufffd{{{", "no", GOOD[:40]], ids=["empty", "noise", "word", "cut"]
-)
-async def test_a_structure_broken_twice_is_read_by_rules(
-    server: OllamaServer, analyst: Analyst, garbage: str
-) -> None:
+@pytest.mark.parametrize("garbage", ["", "\x00\ufffd{{{", "no", GOOD[:40]], ids=["empty", "noise", "word", "cut"])
+async def test_a_structure_broken_twice_is_read_by_rules(server: OllamaServer, analyst: Analyst, garbage: str) -> None:
     server.always = Reply(text=garbage, done_reason="length")
     reading = await analyst.structure("Two women walk past. No dogs are visible.")
     assert reading.by_rules
@@ -118,9 +108,7 @@ async def test_an_empty_description_is_asked_for_once_more(
     assert first < second
 
 
-async def test_a_model_without_words_fails_this_event(
-    server: OllamaServer, analyst: Analyst, still: bytes
-) -> None:
+async def test_a_model_without_words_fails_this_event(server: OllamaServer, analyst: Analyst, still: bytes) -> None:
     server.always = Reply(text="GGGGGGGG")
     with pytest.raises(AnalysisError, match="moondream gave no description"):
         await analyst.analyse([still])
@@ -183,9 +171,7 @@ async def test_a_slow_model_is_given_up_on_in_time(
             await analyst.analyse([still])
 
 
-async def test_a_server_that_is_away_and_comes_back(
-    server: OllamaServer, analyst: Analyst, still: bytes
-) -> None:
+async def test_a_server_that_is_away_and_comes_back(server: OllamaServer, analyst: Analyst, still: bytes) -> None:
     await analyst.analyse([still])
     await server.stop()
     with pytest.raises(AiUnavailableError):
@@ -205,9 +191,7 @@ async def test_a_server_that_dies_in_the_middle(server: OllamaServer, analyst: A
         await analysis
 
 
-async def test_a_cancelled_analysis_ends_at_once(
-    server: OllamaServer, analyst: Analyst, still: bytes
-) -> None:
+async def test_a_cancelled_analysis_ends_at_once(server: OllamaServer, analyst: Analyst, still: bytes) -> None:
     server.enqueue(Reply(delay_seconds=30))
     analysis = asyncio.create_task(analyst.analyse([still]))
     await server.waiting.wait()
@@ -260,9 +244,7 @@ async def test_a_healthy_server(server: OllamaServer, analyst: Analyst) -> None:
     assert server.chats == []
 
 
-async def test_missing_models_are_named_with_what_to_run(
-    server: OllamaServer, make_analyst: MakeAnalyst
-) -> None:
+async def test_missing_models_are_named_with_what_to_run(server: OllamaServer, make_analyst: MakeAnalyst) -> None:
     server.models = {"Moondream:Latest": None}
     analyst = await make_analyst(text_model="qwen3:4b")
     state = await analyst.check()
@@ -289,9 +271,7 @@ async def test_a_blind_vision_model_is_noticed(server: OllamaServer, analyst: An
     assert "cannot see" in state.message
 
 
-async def test_one_model_may_serve_for_both(
-    server: OllamaServer, make_analyst: MakeAnalyst, still: bytes
-) -> None:
+async def test_one_model_may_serve_for_both(server: OllamaServer, make_analyst: MakeAnalyst, still: bytes) -> None:
     analyst = await make_analyst(text_model="moondream")
     del server.models["deepseek-r1:latest"]
     assert (await analyst.check()).ready

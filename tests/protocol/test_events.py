@@ -33,6 +33,9 @@ NEW = {
     "ai_description": None,
     "ai_phrase": None,
     "ai_error": None,
+    "protected": False,
+    "size_bytes": 0,
+    "saved_bytes": 0,
 }
 
 

@@ -118,7 +118,7 @@ class TestEventPage:
         assert "A white van stops at the gate." in page
         assert f"/media/{CLIP}" in page
         assert "<video" in page
-        urls = _urls(page) | _urls(page, "href") | _urls(page, "poster")
+        urls = {url.partition("?")[0] for url in _urls(page) | _urls(page, "href") | _urls(page, "poster")}
         assert urls == {f"/media/{name}" for name in (*FILES.values(), CLIP)}
         for url in urls:
             async with site.client.get(url) as response:
@@ -295,3 +295,16 @@ class TestMedia:
         assert set(found.values()) == {404}, found
         async with site.client.get("/media/camera_1/pictures/a.jpg") as response:
             assert await response.read() == b"picture"
+
+
+async def test_download_has_a_name_that_says_camera_and_time(site: Site) -> None:
+    await site.register(name="Front “walk”")
+    folder = site.root / "camera_1" / "videos"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "42_20251028_143022_video.mp4").write_bytes(b"clip")
+    async with site.client.get("/media/camera_1/videos/42_20251028_143022_video.mp4?download=1") as response:
+        assert response.status == 200
+        assert response.headers["Content-Disposition"] == (
+            "attachment; filename=\"Front _walk_ 2025-10-28 14.30.22.mp4\";"
+            " filename*=UTF-8''Front%20%E2%80%9Cwalk%E2%80%9D%202025-10-28%2014.30.22.mp4"
+        )

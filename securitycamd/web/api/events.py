@@ -84,6 +84,7 @@ async def list_jobs(call: Call[EventPath, None, None]) -> web.Response:
                 "attempts": job.attempts,
                 "last_error": job.last_error,
                 "changed_at": job.changed_at.astimezone(zone),
+                "progress": job.progress,
             }
             for job in await call.app[keys.JOBS].of_event(event.id)
         ]

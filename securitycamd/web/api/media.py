@@ -1,13 +1,18 @@
 """``/media/``: stills, thumbnails and clips, straight from the storage root."""
 
+import re
+from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import Annotated, Final
+from urllib.parse import quote
 
 import structlog
 from aiohttp import web
 from pydantic import Field
 
 from securitycamd.domain.errors import InvalidError, NotFoundError
+from securitycamd.domain.filenames import parse_name
+from securitycamd.domain.names import FileType
 from securitycamd.domain.principal import Audience
 from securitycamd.web import keys
 from securitycamd.web.registry import Call, Input, Route
@@ -31,7 +36,13 @@ class MediaPath(Input):
     path: Annotated[str, Field(max_length=500)]
 
 
-async def media(call: Call[MediaPath, None, None]) -> web.StreamResponse:
+class MediaQuery(Input):
+    """``?download=1``."""
+
+    download: Annotated[bool, Field(description="save it, under a name that says camera and time")] = False
+
+
+async def media(call: Call[MediaPath, MediaQuery, None]) -> web.StreamResponse:
     """One file."""
     wanted = PurePosixPath(call.path.path)
     content_type = TYPES.get(wanted.suffix.lower())
@@ -46,13 +57,32 @@ async def media(call: Call[MediaPath, None, None]) -> web.StreamResponse:
         raise NotFoundError("There is no such file.") from error
     if path is None:
         raise NotFoundError("There is no such file.")
-    return web.FileResponse(
-        path, headers={"Content-Type": content_type, "Cache-Control": "private, max-age=3600"}
-    )
+    # A name is never used for other content, but for a clip that is optimised: the ETag tells.
+    headers = {"Content-Type": content_type, "Cache-Control": "private, max-age=3600"}
+    if call.query.download:
+        headers["Content-Disposition"] = _attachment(await _download_name(call, wanted))
+    return web.FileResponse(path, headers=headers)
+
+
+def _attachment(name: str) -> str:
+    # RFC 6266: the plain name for old programs, the encoded one for all others.
+    plain = re.sub(r"[^A-Za-z0-9 ._-]", "_", name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+
+
+async def _download_name(call: Call[MediaPath, MediaQuery, None], path: PurePosixPath) -> str:
+    name = parse_name(path.name)
+    if name is None:
+        return path.name
+    camera = path.parts[0]
+    with suppress(NotFoundError):
+        camera = (await call.app[keys.CAMERAS].get(call.principal, camera)).name
+    what = "" if name.file_type is FileType.VIDEO else f" {name.file_type.replace('_', ' ')}"
+    return f"{camera} {name.local_time:%Y-%m-%d %H.%M.%S}{what}{path.suffix}"
 
 
 ROUTES: Final = [
     Route(
-        "GET", "/media/{path:.+}", Audience.VIEWER, "A still, thumbnail or clip", media, path_model=MediaPath
+        "GET", "/media/{path:.+}", Audience.VIEWER, "A still, thumbnail or clip", media, path_model=MediaPath, query_model=MediaQuery
     )
 ]

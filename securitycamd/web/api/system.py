@@ -21,6 +21,7 @@ from securitycamd.web.schemas.system import (
     StatsQuery,
     SystemStatsReply,
     TaskPath,
+    TaskQuery,
     TaskReply,
 )
 
@@ -114,6 +115,7 @@ async def system_stats(call: Call[None, None, None]) -> web.Response:
                 "footage_files": stats.usage and stats.usage.files,
                 "footage_bytes": stats.usage and stats.usage.size_bytes,
                 "measured_at": stats.usage_measured_at and stats.usage_measured_at.astimezone(zone),
+                "saved_bytes": stats.saved_bytes,
             },
             "queues": [asdict(depth) | {"oldest": depth.oldest.astimezone(zone)} for depth in stats.queues],
         }
@@ -125,12 +127,13 @@ async def list_tasks(call: Call[None, None, None]) -> web.Response:
     return json_reply([_task(call, report) for report in call.app[keys.SUPERVISOR].reports()])
 
 
-async def command_task(call: Call[TaskPath, None, None]) -> web.Response:
+async def command_task(call: Call[TaskPath, TaskQuery, None]) -> web.Response:
     """Pause, resume or wake a task."""
-    return json_reply(_task(call, call.app[keys.SUPERVISOR].command(call.path.name, call.path.action)))
+    path, minutes = call.path, call.query.minutes
+    return json_reply(_task(call, call.app[keys.SUPERVISOR].command(path.name, path.action, minutes=minutes)))
 
 
-def _task(call: Call[Any, None, None], report: TaskReport) -> dict[str, Any]:
+def _task(call: Call[Any, Any, None], report: TaskReport) -> dict[str, Any]:
     return asdict(report) | {"since": report.since.astimezone(call.app[keys.SETTINGS].current.site.zone)}
 
 
@@ -199,6 +202,7 @@ ROUTES: Final = [
         command_task,
         tag="system",
         path_model=TaskPath,
+        query_model=TaskQuery,
         replies={200: TaskReply},
     ),
 ]

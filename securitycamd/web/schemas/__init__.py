@@ -1,1 +1,1 @@
-"""TODO."""
+"""What the API says and takes, one file a noun."""

@@ -131,6 +131,9 @@ class EventReply(BaseModel):
     ai_phrase: str | None
     ai_error: str | None
     created_at: datetime
+    protected: Annotated[bool, Field(description="starred: retention never takes it")]
+    size_bytes: Annotated[int, Field(description="its files, as last measured")]
+    saved_bytes: Annotated[int, Field(description="what optimising its clip saved")]
 
 
 class EventListReply(BaseModel):
@@ -150,6 +153,7 @@ class JobReply(BaseModel):
     attempts: int
     last_error: str | None
     changed_at: datetime
+    progress: Annotated[float | None, Field(description="0 to 1; of work that this server does now and that tells")]
 
 
 def event_reply(event: Event, zone: ZoneInfo) -> dict[str, Any]:
@@ -184,4 +188,7 @@ def event_reply(event: Event, zone: ZoneInfo) -> dict[str, Any]:
         "ai_phrase": event.ai_phrase,
         "ai_error": event.ai_error,
         "created_at": event.created_at.astimezone(zone),
+        "protected": event.protected,
+        "size_bytes": event.size_bytes,
+        "saved_bytes": event.saved_bytes,
     }

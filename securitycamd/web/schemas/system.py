@@ -95,6 +95,7 @@ class StorageReply(BaseModel):
     footage_files: int | None
     footage_bytes: int | None
     measured_at: datetime | None
+    saved_bytes: Annotated[int, Field(description="what optimising saved of the clips that are here")]
 
 
 class QueueReply(BaseModel):
@@ -134,3 +135,17 @@ class TaskPath(Input):
 
     name: str
     action: Literal["pause", "resume", "run-now"]
+
+
+class TaskQuery(Input):
+    """For how long."""
+
+    minutes: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            le=7 * 24 * 60,
+            allow_inf_nan=False,
+            description="run-now of a task that has a window: for so long; left out: until what is there now is done",
+        ),
+    ] = None

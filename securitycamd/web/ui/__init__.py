@@ -1,1 +1,1 @@
-"""TODO."""
+"""What the pages show: contexts, ready to print, and the pure functions that build them."""

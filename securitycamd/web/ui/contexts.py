@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from securitycamd.config import Settings
+from securitycamd.settings import Settings
 
 
 class StepState(StrEnum):
@@ -100,7 +100,7 @@ class Frame:
 
     title: str
     site_name: str
-    page: Literal["events", "docs", "none"]
+    page: Literal["events", "storage", "docs", "none"]
     """Which entry of the navigation is the current one."""
     cameras: tuple[CameraState, ...] | None
     """``None``: not known, or not for this reader."""
@@ -252,6 +252,8 @@ class ClipView:
     step: StepView
     url: str | None
     poster_url: str | None
+    retry_url: str | None
+    """Where to ask for another attempt at converting it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +295,19 @@ class FileView:
     path: str
     url: str
     size_bytes: int | None
+    was_bytes: int | None
+    """What it measured before it was made smaller; ``None``: it was not, or that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepView:
+    """Whether the event is kept for good, and the ways to change that or to remove it."""
+
+    is_protected: bool
+    star_url: str
+    """Where a form stars the event, or takes the star away."""
+    delete_url: str
+    what_goes: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +331,94 @@ class EventContext:
     facts: tuple[Fact, ...]
     history: tuple[HistoryEntry, ...]
     files: tuple[FileView, ...]
+    keep: KeepView | None
+    """``None``: the reader may not change anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraUse:
+    """What a camera's events take."""
+
+    name: str
+    amount: str
+    percent: float
+    """0 to 100, of the camera that takes most."""
+    protected_percent: float
+    """The starred part of it."""
+    notes: str
+
+
+@dataclass(frozen=True, slots=True)
+class GoingRow:
+    """A day of a camera's footage that goes."""
+
+    camera_name: str
+    footage_of: str
+    amount: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GoingDay:
+    """What goes on a day."""
+
+    heading: str
+    rows: tuple[GoingRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DiskShare:
+    """A part of the disk's bar."""
+
+    kind: Literal["footage", "starred", "other", "free"]
+    label: str
+    start: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class StorageContext:
+    """What ``storage.html`` prints."""
+
+    frame: Frame
+    summary: str
+    warnings: tuple[str, ...]
+    disk_shares: tuple[DiskShare, ...]
+    """Empty while the disk does not answer."""
+    outlook: tuple[Fact, ...]
+    uses: tuple[CameraUse, ...]
+    going: tuple[GoingDay, ...]
+    nothing_goes: str
+    """What to say when nothing goes."""
+    rules: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StrayView:
+    """A file that fits no event."""
+
+    name: str
+    camera_name: str
+    url: str | None
+    """``None``: a browser would not show it."""
+    size_bytes: int
+    moment: Moment
+    reason: str
+    may_change: bool
+    link_url: str
+    delete_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class StraysContext:
+    """What ``strays.html`` prints."""
+
+    frame: Frame
+    summary: str
+    back: Action
+    strays: tuple[StrayView, ...]
+    previous_url: str | None
+    next_url: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,7 +441,7 @@ class DocsContext:
     document_url: str
 
 
-PageContext = GalleryContext | EventContext | ErrorContext | DocsContext
+PageContext = GalleryContext | EventContext | StorageContext | StraysContext | ErrorContext | DocsContext
 
 
 def template_values(context: PageContext) -> dict[str, object]:

@@ -23,8 +23,7 @@ def environment_options() -> dict[str, Any]:
     """
     folder = resource("templates")
     sources = {
-        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
-        for path in sorted(folder.rglob("*.html"))
+        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.html"))
     }
     return {
         "loader": jinja2.DictLoader(sources),

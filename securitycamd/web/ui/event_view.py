@@ -15,6 +15,7 @@ from securitycamd.web.ui.contexts import (
     Fact,
     FileView,
     HistoryEntry,
+    KeepView,
     Site,
     StepState,
     StepView,
@@ -24,7 +25,7 @@ from securitycamd.web.ui.frame import frame
 from securitycamd.web.ui.query import GalleryQuery
 from securitycamd.web.ui.seen import badge_of, detections, objects_text, percent_text, tags_of
 from securitycamd.web.ui.stages import available, event_steps, picture_url
-from securitycamd.web.ui.words import count, duration, media_url, moment
+from securitycamd.web.ui.words import count, duration, media_url, moment, size
 
 NO_SIZES: Final[Mapping[str, int]] = MappingProxyType({})
 ANY_EVENT: Final = GalleryQuery()
@@ -39,6 +40,7 @@ def event_context(
     query: GalleryQuery = ANY_EVENT,
     clip_error: str | None = None,
     file_sizes: Mapping[str, int] = NO_SIZES,
+    may_change: bool = False,
 ) -> EventContext:
     """The page of one event.
 
@@ -50,6 +52,7 @@ def event_context(
         query: the gallery's state that the reader came from (read from the page's own URL).
         clip_error: why the conversion failed, where known.
         file_sizes: bytes by path, as far as known.
+        may_change: whether the reader may star and remove it.
     """
     camera = next((camera for camera in cameras if camera.camera_id == event.camera_id), None)
     name = camera.name if camera else event.camera_id
@@ -65,10 +68,9 @@ def event_context(
         back=Action("Back to the events", query.url()),
         clip=ClipView(
             step=clip,
-            url=media_url(event.video_mp4_path)
-            if event.video_mp4_path and clip.state is StepState.DONE
-            else None,
+            url=media_url(event.video_mp4_path) if event.video_mp4_path and clip.state is StepState.DONE else None,
             poster_url=picture_url(event, is_large=True),
+            retry_url=f"/events/{event.id}/retry" if event.mp4_conversion_status is ConversionStatus.FAILED else None,
         ),
         stills=_stills(event, name, pictures, site=site, now=now),
         description=event.ai_description or None,
@@ -79,12 +81,25 @@ def event_context(
         facts=tuple(_facts(event, name)),
         history=tuple(_history(event, clip, site=site, now=now)),
         files=tuple(_files(event, file_sizes)),
+        keep=_keep(event, file_sizes) if may_change else None,
     )
 
 
-def _stills(
-    event: Event, camera_name: str, pictures: StepView, *, site: Site, now: datetime
-) -> tuple[StillView, ...]:
+def _keep(event: Event, sizes: Mapping[str, int]) -> KeepView:
+    files = [path for path in event.paths if path in sizes]
+    files_text = "1 file" if len(files) == 1 else f"{len(files)} files"
+    size_bytes = sum(sizes[path] for path in files)
+    return KeepView(
+        is_protected=event.protected,
+        star_url=f"/events/{event.id}/{'unstar' if event.protected else 'star'}",
+        delete_url=f"/events/{event.id}/delete",
+        what_goes=f"The event and its {files_text} ({size(size_bytes)}) go for good. This cannot be undone."
+        if files
+        else "The event goes for good; there are no files of it. This cannot be undone.",
+    )
+
+
+def _stills(event: Event, camera_name: str, pictures: StepView, *, site: Site, now: datetime) -> tuple[StillView, ...]:
     clock = moment(event.timestamp, site.zone, now).clock
     missing = "Arrives in a moment" if pictures.state.is_waiting else "Did not arrive"
     stills = (
@@ -116,9 +131,7 @@ def _facts(event: Event, camera_name: str) -> Iterable[Fact]:
     yield Fact("Pixels changed", count(event.motion_score))
     if event.video_duration is not None:
         yield Fact("Clip length", duration(event.video_duration))
-    yield Fact(
-        "Camera", camera_name if camera_name == event.camera_id else f"{camera_name} ({event.camera_id})"
-    )
+    yield Fact("Camera", camera_name if camera_name == event.camera_id else f"{camera_name} ({event.camera_id})")
     yield Fact("Event", f"#{count(event.id)}")
 
 
@@ -151,4 +164,13 @@ def _files(event: Event, sizes: Mapping[str, int]) -> Iterable[FileView]:
     )
     for label, path, is_here in files:
         if path and is_here:
-            yield FileView(label, PurePosixPath(path).name, path, media_url(path), sizes.get(path))
+            size_bytes = sizes.get(path)
+            saved = event.saved_bytes if path == event.video_mp4_path else 0
+            yield FileView(
+                label,
+                PurePosixPath(path).name,
+                path,
+                media_url(path, download=True),
+                size_bytes,
+                was_bytes=size_bytes + saved if size_bytes is not None and saved else None,
+            )

@@ -10,7 +10,7 @@ from securitycamd.domain.names import CameraStatus
 from securitycamd.web.ui.contexts import Action, CameraState, DocsContext, ErrorContext, Frame, Site
 from securitycamd.web.ui.words import age, moment
 
-PageName = Literal["events", "docs", "none"]
+PageName = Literal["events", "storage", "docs", "none"]
 OPENAPI_URL: Final = "/openapi.json"
 _HOME: Final = Action("Show events", "/", is_primary=True)
 
@@ -31,9 +31,7 @@ _ADVICE: Final[dict[int, tuple[str, ...]]] = {
 }
 
 
-def frame(
-    title: str, page: PageName, *, cameras: Sequence[Camera] | None, site: Site, now: datetime
-) -> Frame:
+def frame(title: str, page: PageName, *, cameras: Sequence[Camera] | None, site: Site, now: datetime) -> Frame:
     """The frame of a page. ``cameras=None``: not known now, or not for this reader."""
     states = None if cameras is None else tuple(_state(camera, site=site, now=now) for camera in cameras)
     online = sum(state.is_online for state in states or ())
@@ -99,9 +97,7 @@ def error_context(
     except ValueError:
         phrase = "Error"
     # A reader who may see nothing is not sent to another page that they may not see.
-    home = (
-        () if status == HTTPStatus.FORBIDDEN else (Action(_HOME.label, _HOME.url, is_primary=not retry_url),)
-    )
+    home = () if status == HTTPStatus.FORBIDDEN else (Action(_HOME.label, _HOME.url, is_primary=not retry_url),)
     retry = (Action("Try again", retry_url, is_primary=True),) if retry_url else ()
     return ErrorContext(
         frame=frame(title or phrase, "none", cameras=cameras, site=site, now=now),

@@ -59,9 +59,7 @@ def gallery_context(
         clip_errors: why conversions failed, by event id, as far as known.
     """
     names = {camera.camera_id: camera.name for camera in cameras}
-    title = " · ".join(
-        filter(None, ("Events", _camera_name(query.camera_id, names), _day_words(query, site, now)))
-    )
+    title = " · ".join(filter(None, ("Events", _camera_name(query.camera_id, names), _day_words(query, site, now))))
     cards = [
         (
             today(site.zone, event.timestamp),
@@ -85,9 +83,7 @@ def gallery_context(
         day_form=_day_form(query, site, now),
         days=tuple(
             DayGroup(None if query.date else group[0].moment.day, tuple(group))
-            for group in (
-                [card for _, card in same_day] for _, same_day in groupby(cards, key=lambda pair: pair[0])
-            )
+            for group in ([card for _, card in same_day] for _, same_day in groupby(cards, key=lambda pair: pair[0]))
         ),
         pager=_pager(page, query) if page.items else None,
         empty=None if page.items else _empty(page, names, query, site, now),
@@ -151,9 +147,7 @@ def _words(event: Event, steps: Sequence[StepView]) -> tuple[str, HeadlineKind, 
     return "Motion", "quiet", missing[0].text if missing else None, False
 
 
-def _camera_chips(
-    cameras: Iterable[Camera], query: GalleryQuery, *, site: Site, now: datetime
-) -> Iterable[CameraChip]:
+def _camera_chips(cameras: Iterable[Camera], query: GalleryQuery, *, site: Site, now: datetime) -> Iterable[CameraChip]:
     yield CameraChip("All cameras", query.for_camera(None).url(), query.camera_id is None, None)
     wanted = query.camera_id
     for camera in cameras:
@@ -215,9 +209,7 @@ def _pager(page: Page[Event], query: GalleryQuery) -> Pager:
     )
 
 
-def _empty(
-    page: Page[Event], names: Mapping[str, str], query: GalleryQuery, site: Site, now: datetime
-) -> EmptyState:
+def _empty(page: Page[Event], names: Mapping[str, str], query: GalleryQuery, site: Site, now: datetime) -> EmptyState:
     first_page = query.at(0)
     if page.total:
         last = (page.total - 1) // query.limit * query.limit

@@ -15,6 +15,8 @@ from securitycamd.domain.times import named_day
 PAGE_SIZES: Final = (12, 24, 48, 100)
 DEFAULT_PAGE_SIZE: Final = 24
 LARGEST_OFFSET: Final = 2**31 - 1
+# Made at import: a zone is read from the disk at its first use.
+_UTC: Final = ZoneInfo("UTC")
 NAMED_DAYS: Final = ("today", "yesterday")
 
 
@@ -24,7 +26,7 @@ def _day(value: str) -> str:
     try:
         # Basic and week dates are dates to the library too; one day has one URL.
         canonical = date.fromisoformat(value).isoformat()
-        named_day(canonical, ZoneInfo("UTC"))
+        named_day(canonical, _UTC)
     except (ValueError, InvalidError) as error:
         raise ValueError("use today, yesterday or YYYY-MM-DD") from error
     return canonical

@@ -13,9 +13,7 @@ LONGEST_LABEL: Final = 40
 GOOD_PERCENT: Final = 70
 FAIR_PERCENT: Final = 40
 
-_PERSONS: Final = frozenset(
-    {"person", "people", "man", "men", "woman", "women", "child", "children", "boy", "girl"}
-)
+_PERSONS: Final = frozenset({"person", "people", "man", "men", "woman", "women", "child", "children", "boy", "girl"})
 _VEHICLES: Final = frozenset(
     (
         "car",
@@ -84,12 +82,7 @@ def _detection(entry: object) -> Detection | None:
     if not isinstance(entry, dict):
         return None
     label, number = entry.get("label"), entry.get("count", 1)
-    if (
-        not isinstance(label, str)
-        or not label.strip()
-        or isinstance(number, bool)
-        or not isinstance(number, int)
-    ):
+    if not isinstance(label, str) or not label.strip() or isinstance(number, bool) or not isinstance(number, int):
         return None
     if not 1 <= number <= 1000:
         return None

@@ -38,9 +38,7 @@ def available(path: str | None, *, is_here: bool) -> str | None:
 
 def _pictures(event: Event, *, is_late: bool) -> StepView:
     here = [
-        letter
-        for letter, is_here in (("A", event.image_a_transferred), ("B", event.image_b_transferred))
-        if is_here
+        letter for letter, is_here in (("A", event.image_a_transferred), ("B", event.image_b_transferred)) if is_here
     ]
     if len(here) == 2:
         return StepView(PICTURES, StepState.DONE, "Pictures are here")
@@ -59,9 +57,7 @@ def _clip(event: Event, *, is_late: bool, error: str | None) -> StepView:
         case ConversionStatus.COMPLETE | ConversionStatus.OPTIMIZED:
             if event.video_mp4_path:
                 return StepView(CLIP, StepState.DONE, "Clip is here")
-            return StepView(
-                CLIP, StepState.MISSING, "The clip is gone", "Its file is no longer in the storage."
-            )
+            return StepView(CLIP, StepState.MISSING, "The clip is gone", "Its file is no longer in the storage.")
         case ConversionStatus.FAILED:
             reason = error or "The clip that the camera sent cannot be played."
             return StepView(CLIP, StepState.FAILED, "Clip could not be converted", reason)

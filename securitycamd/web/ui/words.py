@@ -73,6 +73,6 @@ def moment(then: datetime, zone: ZoneInfo, now: datetime) -> Moment:
     )
 
 
-def media_url(path: str) -> str:
+def media_url(path: str, *, download: bool = False) -> str:
     """The URL of a file of the storage root; ``path`` is relative to it."""
-    return MEDIA_PREFIX + quote(path, safe="/")
+    return MEDIA_PREFIX + quote(path, safe="/") + ("?download=1" if download else "")

@@ -11,6 +11,8 @@ from securitycamd.web.ui.contexts import (
     EventContext,
     GalleryContext,
     PageContext,
+    StorageContext,
+    StraysContext,
     template_values,
 )
 from securitycamd.web.ui.environment import make_environment
@@ -18,6 +20,8 @@ from securitycamd.web.ui.environment import make_environment
 TEMPLATES: dict[type, str] = {
     GalleryContext: "events.html",
     EventContext: "event.html",
+    StorageContext: "storage.html",
+    StraysContext: "strays.html",
     ErrorContext: "error.html",
     DocsContext: "docs.html",
 }

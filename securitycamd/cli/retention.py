@@ -1,0 +1,140 @@
+"""``securitycamd retention``: what goes when, and why; and have it done now."""
+
+import json
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from securitycamd.cli.client import call
+from securitycamd.cli.options import config_option, settings_or_exit
+
+_UNITS: Final = ("bytes", "kB", "MB", "GB", "TB")
+_ENDS: Final = (
+    "Ends with 0 when done, 1 when the daemon refuses, 2 when a setting or the command line is wrong, 3 when"
+    " no daemon answers."
+)
+
+
+@click.group(
+    epilog="Examples:\n\n  securitycamd retention plan\n\n  securitycamd retention run --config"
+    " /etc/securitycamd/securitycamd.toml\n\n" + _ENDS
+)
+def retention() -> None:
+    """What footage goes when, and why."""
+
+
+@retention.command(
+    epilog="Examples:\n\n  securitycamd retention plan\n\n  securitycamd retention plan --json | jq .forecast\n\n"
+    + _ENDS
+)
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="Print what the API answers.")
+def plan(config: Path | None, as_json: bool) -> None:
+    """Show what would go now and in the coming two weeks, and why. Nothing is changed."""
+    told = call(settings_or_exit(config), "GET", "/retention")
+    click.echo(json.dumps(told, indent=2) if as_json else "\n".join(plan_text(told)))
+
+
+@retention.command(epilog="Example:\n\n  securitycamd retention run\n\n" + _ENDS)
+@config_option
+def run(config: Path | None) -> None:
+    """Have the rules carried out now, and not only within the next half minute."""
+    settings = settings_or_exit(config)
+    told = call(settings, "POST", "/tasks/retention/run-now")
+    if told["state"] == "paused":
+        click.echo("Retention is paused; resume it first (POST /api/v1/tasks/retention/resume).")
+        return
+    click.echo("The rules are being carried out. `securitycamd retention plan` shows what is left to go.")
+
+
+def plan_text(told: dict[str, Any]) -> list[str]:
+    """The plan as lines for a terminal."""
+    lines = [*_outlook(told), ""]
+    lines += _table(
+        ("CAMERA", "TAKES", "STARRED", "A DAY", "REACHES BACK", "PROMISED"),
+        [
+            (
+                camera["camera_id"],
+                _size(camera["size_bytes"]),
+                _size(camera["protected_bytes"]),
+                _size(camera["bytes_a_day"]),
+                _days(camera["days_kept"]),
+                _days(camera["promise_days"], none="-"),
+            )
+            for camera in told["cameras"]
+        ],
+    )
+    lines.append("")
+    if told["plan"]:
+        rows = []
+        for on, items in groupby(told["plan"], key=lambda item: item["on"]):
+            for index, item in enumerate(items):
+                when = "now" if on == told["plan"][0]["on"] and on == told["at"][:10] else on
+                amount = f"{item['events'] or '?'}" + ("~" if item["partly"] else "")
+                rows.append(
+                    (
+                        when if not index else "",
+                        item["camera_id"],
+                        item["day"],
+                        amount,
+                        _size(item["size_bytes"]),
+                        _why(item, told["rules"]),
+                    )
+                )
+        lines += _table(("GOES", "CAMERA", "FOOTAGE OF", "EVENTS", "SIZE", "WHY"), rows)
+        lines.append("Days are of UTC; ~ is an estimate: of that day only the oldest go.")
+    elif told["rules"]["enabled"]:
+        lines.append("Nothing goes in the coming two weeks, if footage goes on coming as it did.")
+    lines += [f"Warning: {warning}" for warning in told["warnings"]]
+    return lines
+
+
+def _outlook(told: dict[str, Any]) -> list[str]:
+    disk, ahead = told["disk"], told["forecast"]
+    lines = [
+        "Disk:     the storage does not answer"
+        if disk is None
+        else f"Disk:     {_size(disk['free_bytes'])} of {_size(disk['total_bytes'])} are free,"
+        f" {_size(told['rules']['free_floor_bytes'])} stay free"
+    ]
+    lines.append(f"Footage:  {_size(ahead['bytes_a_day'])} come a day, at the last week's rate")
+    if ahead["days_until_floor"] is not None:
+        lines.append(
+            f"Full in:  {_days(ahead['days_until_floor'])}, then footage reaches back {_days(ahead['days_kept'])}"
+        )
+    return lines
+
+
+def _why(item: dict[str, Any], rules: dict[str, Any]) -> str:
+    own = rules["cameras"].get(item["camera_id"], {})
+    match item["reason"]:
+        case "age":
+            return f"older than {_days(own.get('max_age_days'))}"
+        case "camera size":
+            return f"this camera may take {_size(own.get('max_bytes') or 0)}"
+        case "size":
+            return f"all cameras may take {_size(rules['max_bytes'] or 0)}"
+        case _:
+            return f"{_size(rules['free_floor_bytes'])} of the disk stay free"
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]
+    ]
+
+
+def _size(size_bytes: float) -> str:
+    value = float(size_bytes)
+    for unit in _UNITS[:-1]:
+        if value < (1000 if unit == "bytes" else 999.95):
+            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:,.1f} {_UNITS[-1]}"
+
+
+def _days(days: float | None, *, none: str = "without end") -> str:
+    return none if days is None else f"{days:.1f} days" if days < 10 else f"{days:.0f} days"

@@ -1,0 +1,153 @@
+"""What a daemon is made of: the services over the open parts, wired once."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from securitycamd.config import SettingsHolder
+from securitycamd.db.engine import Database
+from securitycamd.domain.jobs import JobKind
+from securitycamd.health import ai, database, queues, storage
+from securitycamd.health import retention as retention_rule
+from securitycamd.health import tasks as task_rule
+from securitycamd.health.monitor import HealthMonitor
+from securitycamd.media.pool import Media
+from securitycamd.services.analysis import AnalysisService
+from securitycamd.services.cameras import CameraService
+from securitycamd.services.conversion import ConversionService
+from securitycamd.services.events import EventService
+from securitycamd.services.jobs import JobQueue
+from securitycamd.services.linking import LinkingService
+from securitycamd.services.logs import LogService
+from securitycamd.services.measuring import MeasuringService
+from securitycamd.services.optimisation import OptimisationService
+from securitycamd.services.removal import RemovalService
+from securitycamd.services.retention import RetentionService
+from securitycamd.services.retries import RetryService
+from securitycamd.services.stats import StatsService
+from securitycamd.services.stills import StillsService
+from securitycamd.services.storage import StorageService
+from securitycamd.services.storage_check import CHECK_TASK, StorageCheckService
+from securitycamd.services.strays import StrayService
+from securitycamd.services.uploads import UploadService
+from securitycamd.storage.files import Files
+from securitycamd.supervision import Supervisor
+from securitycamd.tasks.optimiser import NAME as OPTIMISER
+from securitycamd.web.app import Parts
+
+CONVERTER: Final = "converter"
+ANALYSER: Final = "analyser"
+LOG_WRITER: Final = "log writer"
+EMBEDDED: Final = "database"
+STILLS: Final = "picture maker"
+WORKERS: Final = {
+    JobKind.REMUX: CONVERTER,
+    JobKind.ANALYSE: ANALYSER,
+    JobKind.STILLS: STILLS,
+    JobKind.OPTIMISE: OPTIMISER,
+}
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What the tasks and the application share."""
+
+    settings: SettingsHolder
+    database: Database
+    files: Files
+    media: Media
+    supervisor: Supervisor
+    jobs: JobQueue
+    cameras: CameraService
+    events: EventService
+    logs: LogService
+    stats: StatsService
+    uploads: UploadService
+    linking: LinkingService
+    strays: StrayService
+    storage_check: StorageCheckService
+    conversion: ConversionService
+    analysis: AnalysisService
+    optimisation: OptimisationService
+    stills: StillsService
+    retries: RetryService
+    storage: StorageService
+    measuring: MeasuringService
+    removal: RemovalService
+    retention: RetentionService
+    health: HealthMonitor
+
+    @classmethod
+    def make(cls, settings: SettingsHolder, db: Database, files: Files, media: Media, instance: str) -> "Shared":
+        """Make the services over the open parts."""
+        supervisor = Supervisor()
+
+        def wake(kind: JobKind) -> None:
+            supervisor.wake(WORKERS[kind])
+
+        jobs = JobQueue(db, instance)
+        storage_service = StorageService(db, files)
+        storage_service.on_change = lambda: supervisor.wake("health")
+        cameras = CameraService(db, settings, on_registered=storage_service.expect_camera)
+        events = EventService(db, settings, on_work=wake)
+        analysis = AnalysisService(db, settings, jobs, files)
+        linking = LinkingService(db, settings, files, events)
+        measuring = MeasuringService(db, files)
+        removal = RemovalService(db, files)
+        retention = RetentionService(db, settings, files, removal, measuring)
+        health = HealthMonitor(
+            [
+                database.rule(db),
+                storage.rule(files, storage_service),
+                ai.rule(analysis.analyst),
+                task_rule.rule(supervisor),
+                queues.rule(jobs),
+                retention_rule.rule(retention),
+            ],
+            lambda: db.connected,
+        )
+        return cls(
+            settings=settings,
+            database=db,
+            files=files,
+            media=media,
+            supervisor=supervisor,
+            jobs=jobs,
+            cameras=cameras,
+            events=events,
+            logs=LogService(db, settings),
+            stats=StatsService(db, settings, cameras, files, jobs),
+            uploads=UploadService(settings, events, files),
+            linking=linking,
+            strays=StrayService(db, settings, files, events, linking),
+            storage_check=StorageCheckService(db, files, linking, on_request=lambda: supervisor.wake(CHECK_TASK)),
+            conversion=ConversionService(db, settings, jobs, files, media),
+            analysis=analysis,
+            optimisation=OptimisationService(db, settings, jobs, files, media),
+            stills=StillsService(db, settings, jobs, files, media, events, measuring),
+            retries=RetryService(db, jobs, on_work=wake),
+            storage=storage_service,
+            measuring=measuring,
+            removal=removal,
+            retention=retention,
+            health=health,
+        )
+
+    def parts(self) -> Parts:
+        """What the application needs of it."""
+        return Parts(
+            settings=self.settings,
+            cameras=self.cameras,
+            events=self.events,
+            logs=self.logs,
+            stats=self.stats,
+            strays=self.strays,
+            storage_check=self.storage_check,
+            uploads=self.uploads,
+            jobs=self.jobs,
+            retries=self.retries,
+            removal=self.removal,
+            retention=self.retention,
+            health=self.health,
+            files=self.files,
+            supervisor=self.supervisor,
+        )

@@ -1,0 +1,52 @@
+"""Can the promised days be kept, and does expiry keep up with what comes?"""
+
+import time
+from typing import Final
+
+from securitycamd.domain.errors import UnavailableError
+from securitycamd.domain.retention import Forecast
+from securitycamd.health.report import Finding, Level, Rule
+from securitycamd.services.retention import RetentionService
+
+NAME: Final = "retention"
+LOW_SECONDS: Final = 120.0
+"""Less free space than promised for so long: what may go does not make the room."""
+FORECAST_SECONDS: Final = 60.0
+"""A forecast holds for so long; days of footage do not change within seconds."""
+
+
+def rule(retention: RetentionService) -> Rule:
+    """The rule over what is kept."""
+    known: list[tuple[float, Forecast]] = []
+
+    async def check() -> Finding:
+        if retention.below_floor_seconds > LOW_SECONDS:
+            return Finding(
+                NAME,
+                Level.CRITICAL,
+                "The disk has less free space than promised, and letting old footage go does not help.",
+                "See what else fills the disk, take stars away, or lower retention.free_floor_gigabytes.",
+            )
+        if not known or time.monotonic() - known[0][0] > FORECAST_SECONDS:
+            try:
+                known[:] = [(time.monotonic(), await retention.look_ahead())]
+            except UnavailableError:
+                return Finding(NAME, Level.WARNING, "What will be kept is unknown while the database is away.")
+        ahead = known[0][1]
+        broken = [camera for camera in ahead.cameras if not camera.promise_kept]
+        if broken:
+            return Finding(
+                NAME,
+                Level.WARNING,
+                "; ".join(
+                    f"{camera.camera_id}: {camera.days_kept or 0:.1f} of {camera.promise_days:g} promised days fit"
+                    for camera in broken
+                )
+                + ".",
+                "Shorten retention.max_age_days, raise the size limits, or use a larger disk.",
+            )
+        if ahead.days_kept is None:
+            return Finding(NAME, Level.OK, "Everything that is to be kept fits.")
+        return Finding(NAME, Level.OK, f"About {ahead.days_kept:.1f} days of footage fit.")
+
+    return Rule(NAME, check)

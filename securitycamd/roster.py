@@ -1,0 +1,171 @@
+"""The supervised tasks of a daemon: what runs, how often, and what for."""
+
+from typing import Final
+
+from securitycamd.composition import ANALYSER, CONVERTER, EMBEDDED, LOG_WRITER, STILLS, Shared
+from securitycamd.db.server import EmbeddedServer, keep_running
+from securitycamd.domain.jobs import JobKind
+from securitycamd.services.storage_check import CHECK_TASK
+from securitycamd.supervision import TaskControl, TaskSpec
+from securitycamd.tasks.linker import check_storage, link_files
+from securitycamd.tasks.optimiser import NAME as OPTIMISER
+from securitycamd.tasks.optimiser import Optimiser
+from securitycamd.tasks.retention import NAME as RETENTION
+from securitycamd.tasks.retention import keep_within_limits
+from securitycamd.tasks.upkeep import Duty, upkeep, watch_health, write_logs
+from securitycamd.tasks.watchdog import Watchdog
+from securitycamd.tasks.workers import JobWorkers
+from securitycamd.telemetry.pipeline import KeptLines
+
+OVERDUE_SECONDS: Final = 15.0
+"""How often overdue files are looked for."""
+FOREIGN_TEMPORARY_SECONDS: Final = 24 * 3600.0
+GUARD_SECONDS: Final = 2.0
+"""With the guard's own time-out of 3 s, health is critical well within 10 s of a storage that vanished."""
+
+
+def task_specs(shared: Shared, *, server: EmbeddedServer | None, watchdog: Watchdog, kept: KeptLines) -> list[TaskSpec]:
+    """Every task of a daemon, in the order of their start."""
+    settings, db = shared.settings, shared.database
+
+    def footage_is_there() -> bool:
+        return shared.storage.is_usable
+
+    async def run_server(control: TaskControl) -> None:
+        if server is not None:
+            await keep_running(server, beat=control.beat, on_start=db.drop_idle)
+
+    async def sweep() -> None:
+        await shared.files.sweep_temporaries(FOREIGN_TEMPORARY_SECONDS)
+
+    async def resize() -> None:
+        shared.media.resize(settings.current.converter.processes)
+
+    return [
+        TaskSpec(
+            EMBEDDED,
+            "Runs the embedded MariaDB",
+            run_server,
+            beat_seconds=float("inf"),
+            critical_deaths=10,
+            enabled=server is not None,
+        ),
+        TaskSpec("watchdog", "Shows that the event loop turns", watchdog.beat, beat_seconds=5),
+        TaskSpec(LOG_WRITER, "Keeps the daemon's own log lines", write_logs(kept, shared.logs)),
+        TaskSpec("health", "Runs the health rules", watch_health(shared.health)),
+        TaskSpec(
+            "storage guard",
+            "Looks whether the storage root is there and ours",
+            upkeep([Duty("guard", GUARD_SECONDS, shared.storage.watch)]),
+        ),
+        TaskSpec(
+            CONVERTER,
+            "Makes clips playable",
+            JobWorkers(
+                JobKind.REMUX,
+                shared.jobs,
+                shared.conversion.convert,
+                slots=lambda: settings.current.converter.processes,
+                lease_seconds=lambda: settings.current.converter.lease_seconds,
+                ready=footage_is_there,
+            ).run,
+            enabled=settings.current.converter.enabled,
+        ),
+        TaskSpec(
+            ANALYSER,
+            "Has events described",
+            JobWorkers(
+                JobKind.ANALYSE,
+                shared.jobs,
+                shared.analysis.analyse,
+                slots=lambda: settings.current.analyser.concurrency,
+                lease_seconds=lambda: settings.current.analyser.lease_seconds,
+                ready=footage_is_there,
+            ).run,
+            enabled=settings.current.analyser.enabled,
+        ),
+        TaskSpec(
+            STILLS,
+            "Makes the pictures that agents did not deliver",
+            JobWorkers(
+                JobKind.STILLS,
+                shared.jobs,
+                shared.stills.make,
+                slots=lambda: 1,
+                lease_seconds=lambda: settings.current.converter.lease_seconds,
+                ready=footage_is_there,
+            ).run,
+            enabled=settings.current.converter.enabled,
+        ),
+        TaskSpec(
+            OPTIMISER,
+            "Makes clips smaller, at night",
+            Optimiser(
+                shared.optimisation,
+                JobWorkers(
+                    JobKind.OPTIMISE,
+                    shared.jobs,
+                    shared.optimisation.optimise,
+                    slots=lambda: shared.optimisation.slots,
+                    lease_seconds=lambda: settings.current.optimiser.lease_seconds,
+                    ready=footage_is_there,
+                ),
+            ).run,
+            on_run_now=shared.optimisation.run_now,
+        ),
+        TaskSpec(
+            RETENTION,
+            "Lets old footage go, before the disk is full",
+            keep_within_limits(shared.retention),
+            beat_seconds=120,
+        ),
+        TaskSpec(
+            "upkeep",
+            "Small regular duties",
+            upkeep(
+                [
+                    Duty("presence", 5, shared.cameras.write_heard),
+                    Duty("lost jobs", 5, shared.jobs.give_back_lost),
+                    Duty("stale leases", 10, shared.jobs.recover_stale),
+                    Duty("converter size", 5, resize),
+                    Duty("log partitions", 3600, shared.logs.make_partitions),
+                    Duty("left-over files", 3600, sweep),
+                ]
+            ),
+        ),
+        TaskSpec(
+            "linker",
+            "Scans the footage for files that no agent reported",
+            link_files(shared.linking, lambda: settings.current.storage.scan_hours),
+            beat_seconds=120,
+        ),
+        TaskSpec(
+            "overdue files",
+            "Looks for files of new events whose agents fell silent",
+            upkeep([Duty("overdue files", OVERDUE_SECONDS, shared.linking.look_for_overdue)]),
+            beat_seconds=300,
+        ),
+        TaskSpec(
+            CHECK_TASK,
+            "Compares rows and files when asked to",
+            check_storage(shared.storage_check),
+            beat_seconds=120,
+        ),
+        TaskSpec(
+            "footage sizes",
+            "Measures the footage on the disk",
+            upkeep([Duty("sizes", 600, shared.stats.measure_usage)]),
+            beat_seconds=3600,
+        ),
+        TaskSpec(
+            "event sizes",
+            "Measures the files of events, and lets old log lines go",
+            upkeep(
+                [
+                    Duty("event sizes", 15, shared.measuring.measure_some),
+                    Duty("old log lines", 3600, shared.logs.expire),
+                ]
+            ),
+            beat_seconds=3600,
+        ),
+    ]

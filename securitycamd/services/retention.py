@@ -1,0 +1,276 @@
+"""Retention: what the rules demand is carried out in small steps, and told before it happens."""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+
+from securitycamd.config import SettingsHolder
+from securitycamd.db import cameras as camera_rows
+from securitycamd.db import footage
+from securitycamd.db import removals as removal_rows
+from securitycamd.db.engine import Database
+from securitycamd.domain.errors import StorageUnavailableError
+from securitycamd.domain.principal import Principal
+from securitycamd.domain.retention import (
+    AHEAD_DAYS,
+    RATE_DAYS,
+    Cut,
+    Disk,
+    Forecast,
+    Limits,
+    PlannedDay,
+    Reason,
+    Rules,
+    Use,
+    cuts,
+    enough,
+    forecast,
+    plan,
+    rate_of,
+)
+from securitycamd.domain.times import EARLIEST
+from securitycamd.services.measuring import MeasuringService
+from securitycamd.services.removal import RemovalService
+from securitycamd.settings import RetentionSettings
+from securitycamd.storage.files import Files
+
+log = structlog.get_logger(__name__)
+
+EVENTS_A_STEP: Final = 25
+SETTLE_SECONDS: Final = 5.0
+"""So long some file systems take to show the room that a removal made."""
+HELD_SECONDS: Final = 60.0
+"""A camera whose folder could not be used is left alone for so long."""
+GIGABYTE: Final = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step did."""
+
+    reason: Reason
+    events: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionReport:
+    """What is kept, what would go and when, and whether the promised days fit."""
+
+    at: datetime
+    enabled: bool
+    rules: Rules
+    log_days: int
+    disk: Disk | None
+    """``None``: the storage does not answer, or the asker may not see all cameras."""
+    used: Mapping[str, Use]
+    planned: list[PlannedDay]
+    forecast: Forecast
+    warnings: list[str]
+
+
+class RetentionService:
+    """Carries the rules out, one bounded step at a time, and says what they will do."""
+
+    def __init__(
+        self,
+        database: Database,
+        settings: SettingsHolder,
+        files: Files,
+        removal: RemovalService,
+        measuring: MeasuringService,
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._files = files
+        self._removal = removal
+        self._measuring = measuring
+        self._held: dict[str, float] = {}
+        self._expected_free: tuple[float, int] | None = None
+        self._below_since: float | None = None
+
+    @property
+    def rules(self) -> Rules:
+        """The rules in force."""
+        return rules_of(self._settings.current.retention)
+
+    @property
+    def below_floor_seconds(self) -> float:
+        """For how long there has been less free space than promised, as last looked; 0 when there is enough."""
+        return 0.0 if self._below_since is None else time.monotonic() - self._below_since
+
+    async def is_below_floor(self) -> bool:
+        """Look whether the disk has less free space than promised.
+
+        Raises:
+            StorageUnavailableError: the storage does not answer.
+        """
+        disk = await self._disk()
+        below = disk.free_bytes < self.rules.floor_of(disk)
+        if not below:
+            self._below_since = None
+        elif self._below_since is None:
+            self._below_since = time.monotonic()
+        return below and self._settings.current.retention.enabled
+
+    async def expire_some(self) -> Step | None:
+        """Let at most :data:`EVENTS_A_STEP` events go; ``None`` when no rule demands anything that may go.
+
+        Raises:
+            StorageUnavailableError: the storage is not there, or not the right one; nothing goes.
+        """
+        if not self._settings.current.retention.enabled:
+            return None
+        await self._removal.check_storage()
+        await self.is_below_floor()
+        cameras = await self._cameras()
+        used = await footage.used_bytes(self._database, cameras)
+        disk = self._settled(await self._disk())
+        for cut in cuts(self.rules, now=datetime.now(UTC), used=used, disk=disk):
+            step = await self._carry_out(cut, self._free_of_hold(cameras))
+            if step is None:
+                continue
+            if cut.reason is Reason.FREE_SPACE:
+                self._expected_free = (time.monotonic() + SETTLE_SECONDS, disk.free_bytes + step.size_bytes)
+            return step
+        return None
+
+    async def finish_marked(self) -> int:
+        """Finish the removals that were begun and cut short; how many."""
+        return await self._removal.finish_marked()
+
+    async def look_ahead(self) -> Forecast:
+        """Where it goes; a few sums, whatever the amount of footage."""
+        cameras = await self._cameras()
+        used = await footage.uses(self._database, cameras)
+        return forecast(self.rules, rates=await self._rates(cameras), used=used, disk=await self._disk_if_there())
+
+    async def report(self, principal: Principal) -> RetentionReport:
+        """Everything, for the cameras that ``principal`` may see; rules over all cameras count only if those are all."""
+        settings, rules, now = self._settings.current.retention, self.rules, datetime.now(UTC)
+        everything = await self._cameras()
+        cameras = [camera_id for camera_id in everything if principal.may_see(camera_id)]
+        used = await footage.uses(self._database, cameras)
+        days = await footage.footage_by_day(self._database, cameras, EARLIEST)
+        rates = await self._rates(cameras)
+        disk = await self._disk_if_there() if len(cameras) == len(everything) else None
+        planned = []
+        if settings.enabled:
+            planned = plan(
+                rules,
+                now=now,
+                days=days,
+                used={camera_id: use.size_bytes for camera_id, use in used.items()},
+                disk=disk,
+                rates=rates,
+                ahead_days=AHEAD_DAYS,
+            )
+        ahead = forecast(rules, rates=rates, used=used, disk=disk)
+        return RetentionReport(
+            now,
+            settings.enabled,
+            rules,
+            settings.log_days,
+            disk,
+            used,
+            [day for day in planned if day.events or day.size_bytes],
+            ahead,
+            warnings_of(ahead, rules, disk, enabled=settings.enabled),
+        )
+
+    async def _carry_out(self, cut: Cut, cameras: list[str]) -> Step | None:
+        among = cameras if cut.camera_id is None else [one for one in cameras if one == cut.camera_id]
+        found = await removal_rows.oldest(self._database, among, before=cut.before, limit=EVENTS_A_STEP)
+        if cut.reason is not Reason.AGE:
+            unmeasured = [candidate.event_id for candidate in found if not candidate.size_bytes]
+            if unmeasured and await self._measuring.measure(unmeasured):
+                found = await removal_rows.oldest(self._database, among, before=cut.before, limit=EVENTS_A_STEP)
+            found = found[: enough([candidate.size_bytes for candidate in found], cut.free_bytes)]
+        going = await self._removal.mark([candidate.event_id for candidate in found], cut.reason) if found else []
+        gone = freed = 0
+        for event in sorted(going, key=lambda event: event.timestamp):
+            if await self._removal.finish(event.id):
+                gone += 1
+                freed += event.size_bytes
+            else:
+                self._held[event.camera_id] = time.monotonic() + HELD_SECONDS
+        if not gone:
+            return None
+        log.info("footage expired", reason=cut.reason, camera_id=cut.camera_id, events=gone, size_bytes=freed)
+        return Step(cut.reason, gone, freed)
+
+    def _settled(self, disk: Disk) -> Disk:
+        """The disk as it will be once what was removed shows: some file systems tell of it only seconds later."""
+        if self._expected_free is None:
+            return disk
+        until, free_bytes = self._expected_free
+        if time.monotonic() > until or disk.free_bytes < self.rules.floor_of(disk) // 2:
+            # Too long ago; or too little room to wait and see, for cameras write meanwhile.
+            self._expected_free = None
+            return disk
+        return Disk(disk.total_bytes, max(disk.free_bytes, free_bytes))
+
+    def _free_of_hold(self, cameras: list[str]) -> list[str]:
+        now = time.monotonic()
+        self._held = {camera_id: until for camera_id, until in self._held.items() if until > now}
+        odd = self._files.guard.camera_states if self._files.guard is not None else {}
+        return [camera_id for camera_id in cameras if camera_id not in self._held and camera_id not in odd]
+
+    async def _rates(self, cameras: list[str]) -> dict[str, float]:
+        now = datetime.now(UTC)
+        since = (now - timedelta(days=RATE_DAYS)).replace(hour=0, minute=0, second=0, microsecond=0)
+        by_day = await footage.bytes_by_day(self._database, cameras, since)
+        return {camera_id: rate_of(days, now) for camera_id, days in by_day.items()}
+
+    async def _cameras(self) -> list[str]:
+        return [camera.camera_id for camera in await camera_rows.everything(self._database)]
+
+    async def _disk(self) -> Disk:
+        found = await self._files.disk()
+        return Disk(found.total_bytes, found.free_bytes)
+
+    async def _disk_if_there(self) -> Disk | None:
+        try:
+            return await self._disk()
+        except StorageUnavailableError:
+            return None
+
+
+def rules_of(settings: RetentionSettings) -> Rules:
+    """The rules that the settings speak of."""
+    cameras = {
+        camera_id: Limits(
+            None if own.max_age_days is None else own.max_age_days or math.inf,
+            round(own.max_gigabytes * GIGABYTE) if own.max_gigabytes else None,
+        )
+        for camera_id, own in settings.cameras.items()
+    }
+    everywhere = Limits(
+        settings.max_age_days or None,
+        round(settings.max_gigabytes * GIGABYTE) if settings.max_gigabytes else None,
+    )
+    return Rules(everywhere, cameras, round(settings.free_floor_gigabytes * GIGABYTE))
+
+
+def warnings_of(ahead: Forecast, rules: Rules, disk: Disk | None, *, enabled: bool) -> list[str]:
+    """What a person should know, as sentences."""
+    found = []
+    if not enabled:
+        found.append("Retention is switched off: nothing keeps the disk from filling up.")
+    found += [
+        f"{camera.camera_id} is promised {camera.promise_days:g} days, but only about {camera.days_kept:.1f} fit at"
+        " the last week's rate. Shorten retention.max_age_days, raise the size limits, or use a larger disk."
+        for camera in ahead.cameras
+        if not camera.promise_kept and camera.promise_days is not None and camera.days_kept is not None
+    ]
+    if disk is not None and rules.floor_of(disk) < rules.free_floor_bytes:
+        found.append(
+            f"retention.free_floor_gigabytes is more than a quarter of the disk;"
+            f" {rules.floor_of(disk) / GIGABYTE:.1f} GB stay free instead."
+        )
+    return found

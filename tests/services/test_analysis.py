@@ -1,0 +1,288 @@
+"""One claimed event after another described by a stand-in for Ollama."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from structlog.typing import EventDict
+
+from securitycamd.domain.errors import AiUnavailableError
+from securitycamd.domain.jobs import MAX_ATTEMPTS, Job, JobKind, JobState
+from securitycamd.domain.names import FileType
+from securitycamd.services.jobs import JobQueue, LeaseLostError
+from securitycamd.settings import AnalyserSettings
+from securitycamd.supervision import TaskControl
+from securitycamd.tasks import workers
+from securitycamd.tasks.workers import JobWorkers
+from tests.ai.conftest import jpeg
+from tests.ollama_server import DESCRIPTION, STRUCTURE, OllamaServer, Reply
+from tests.services.conftest import CAMERA, Bench, MakeBench
+
+KIND = JobKind.ANALYSE
+OTHER = "00000000000000bb"
+
+
+@pytest.fixture(scope="session")
+def still() -> bytes:
+    return jpeg(160, 120)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[OllamaServer]:
+    async with OllamaServer() as running:
+        yield running
+
+
+@pytest.fixture
+async def bench(make_bench: MakeBench, server: OllamaServer) -> Bench:
+    return await make_bench(analyser={"url": server.url, "timeout_seconds": 5})
+
+
+def paths_of(event_id: int) -> tuple[str, str]:
+    return f"{CAMERA}/pictures/{event_id}_a.jpg", f"{CAMERA}/pictures/{event_id}_b.jpg"
+
+
+async def stills(bench: Bench, first: bytes | None, second: bytes | None) -> int:
+    """An event whose stills were reported; ``None``: it is not on the share."""
+    event_id = await bench.event()
+    for path, content, file_type in zip(
+        paths_of(event_id), (first, second), (FileType.IMAGE_A, FileType.IMAGE_B), strict=True
+    ):
+        if content is not None:
+            bench.write(path, content)
+        await bench.report(event_id, file_type, path)
+    return event_id
+
+
+async def analyse(bench: Bench) -> Job:
+    """Claim the next event and have it described."""
+    job = await bench.claim(KIND)
+    try:
+        await bench.shared.analysis.analyse(job)
+    finally:
+        bench.shared.jobs.let_go(job)
+    return job
+
+
+async def is_described(bench: Bench, event_id: int) -> None:
+    event = await bench.seen(event_id)
+    assert event.ai_processed
+    assert event.ai_processed_at is not None
+    assert event.ai_description == DESCRIPTION
+    assert event.ai_phrase == STRUCTURE["phrase"]
+    assert event.ai_person_detected is True
+    assert json.loads(event.ai_objects or "") == STRUCTURE["objects"]
+    assert event.ai_error is None
+    assert (await bench.job(event_id, KIND)).state is JobState.DONE
+
+
+async def test_an_event_with_both_stills_is_described(bench: Bench, server: OllamaServer, still: bytes) -> None:
+    event_id = await stills(bench, still, still)
+    await analyse(bench)
+    await is_described(bench, event_id)
+    assert [chat.model for chat in server.chats] == ["moondream", "deepseek-r1"]
+    assert len(server.chats[0].images) == 2
+
+
+async def test_one_still_is_no_job_yet(bench: Bench, still: bytes) -> None:
+    event_id = await bench.event()
+    bench.write(paths_of(event_id)[0], still)
+    await bench.report(event_id, FileType.IMAGE_A, paths_of(event_id)[0])
+    assert await bench.shared.jobs.claim(KIND, lease_seconds=1) is None
+
+
+@pytest.mark.parametrize("trouble", ["away", "loading", "failing", "no model", "cut"])
+async def test_with_the_server_in_trouble_the_job_waits_and_costs_nothing(
+    bench: Bench, server: OllamaServer, still: bytes, trouble: str
+) -> None:
+    event_id = await stills(bench, still, still)
+    match trouble:
+        case "away":
+            await server.stop()
+        case "loading":
+            server.always = Reply.loading()
+        case "failing":
+            server.always = Reply.failing()
+        case "no model":
+            models, server.models = server.models, {}
+        case "cut":
+            server.always = Reply(cut=True)
+    for _ in range(MAX_ATTEMPTS + 1):
+        with pytest.raises(AiUnavailableError):
+            await analyse(bench)
+    job = await bench.job(event_id, KIND)
+    assert (job.state, job.attempts) == (JobState.QUEUED, 0)
+    assert job.last_error
+    assert (await bench.seen(event_id)).ai_error is None
+    if trouble == "away":
+        await server.start()
+    if trouble == "no model":
+        server.models = models
+    server.always = None
+    await analyse(bench)
+    await is_described(bench, event_id)
+
+
+async def test_an_event_is_not_lost_when_the_server_goes_between_the_stages(
+    bench: Bench, server: OllamaServer, still: bytes
+) -> None:
+    event_id = await stills(bench, still, still)
+    server.enqueue(Reply(), Reply.failing())
+    with pytest.raises(AiUnavailableError):
+        await analyse(bench)
+    assert not (await bench.seen(event_id)).ai_processed
+    await analyse(bench)
+    await is_described(bench, event_id)
+
+
+async def test_stills_that_are_no_pictures_fail_and_are_tried_again_when_told_anew(bench: Bench, still: bytes) -> None:
+    event_id = await stills(bench, still, b"no picture")
+    await analyse(bench)
+    job = await bench.job(event_id, KIND)
+    assert (job.state, job.attempts) == (JobState.FAILED, 1)
+    event = await bench.seen(event_id)
+    assert event.ai_error == job.last_error
+    assert not event.ai_processed
+    path = paths_of(event_id)[1]
+    bench.write(path, still)
+    await bench.report(event_id, FileType.IMAGE_B, path)
+    await analyse(bench)
+    await is_described(bench, event_id)
+
+
+async def test_a_still_that_is_missing_yet_is_waited_for(bench: Bench, still: bytes) -> None:
+    event_id = await stills(bench, still, None)
+    await analyse(bench)
+    job = await bench.job(event_id, KIND)
+    assert (job.state, job.attempts) == (JobState.QUEUED, 0)
+    assert await bench.shared.jobs.claim(KIND, lease_seconds=1) is None, "it waits a little"
+    bench.write(paths_of(event_id)[1], still)
+    await bench.due_now()
+    await analyse(bench)
+    await is_described(bench, event_id)
+
+
+async def test_a_still_that_never_arrives_fails(bench: Bench, still: bytes) -> None:
+    event_id = await stills(bench, None, still)
+    await bench.sql("UPDATE jobs SET created_at = created_at - INTERVAL 1 DAY")
+    await analyse(bench)
+    assert (await bench.job(event_id, KIND)).state is JobState.FAILED
+    assert (await bench.seen(event_id)).ai_error == "A still never arrived on the share."
+
+
+async def test_no_verdict_on_stills_while_the_storage_root_is_away(bench: Bench, still: bytes) -> None:
+    event_id = await stills(bench, still, still)
+    await bench.sql("UPDATE jobs SET created_at = created_at - INTERVAL 1 DAY")
+    away = bench.root.with_name("away")
+    bench.root.rename(away)
+    await analyse(bench)
+    assert (await bench.job(event_id, KIND)).state is JobState.QUEUED
+    away.rename(bench.root)
+    await bench.due_now()
+    await analyse(bench)
+    await is_described(bench, event_id)
+
+
+async def test_a_still_outside_the_root_is_never_read(bench: Bench, server: OllamaServer, still: bytes) -> None:
+    event_id = await stills(bench, still, None)
+    outside = bench.root.with_name("outside.jpg")
+    outside.write_bytes(still)
+    (bench.root / paths_of(event_id)[1]).symlink_to(outside)
+    await analyse(bench)
+    assert (await bench.job(event_id, KIND)).state is JobState.FAILED
+    assert server.chats == []
+
+
+async def test_switched_off_the_job_is_left_for_later_or_for_others(make_bench: MakeBench, still: bytes) -> None:
+    bench = await make_bench(analyser={"enabled": False})
+    event_id = await stills(bench, still, still)
+    await analyse(bench)
+    job = await bench.job(event_id, KIND)
+    assert (job.state, job.attempts) == (JobState.QUEUED, 0)
+
+
+async def test_what_is_described_already_is_done(bench: Bench, server: OllamaServer, still: bytes) -> None:
+    event_id = await stills(bench, still, still)
+    await bench.sql("UPDATE events SET ai_processed = TRUE")
+    await analyse(bench)
+    assert (await bench.job(event_id, KIND)).state is JobState.DONE
+    assert server.chats == []
+
+
+async def test_who_lost_the_lease_keeps_nothing(bench: Bench, server: OllamaServer, still: bytes) -> None:
+    """Another daemon has taken the event over while the model was still thinking."""
+    event_id = await stills(bench, still, still)
+    server.enqueue(Reply(delay_seconds=0.5))
+    job = await bench.claim(KIND)
+    slow = asyncio.create_task(bench.shared.analysis.analyse(job))
+    await server.waiting.wait()
+    await bench.run_out()
+    other = JobQueue(bench.shared.database, OTHER)
+    assert await other.recover_stale() == 1
+    assert await other.claim(KIND, lease_seconds=30) is not None
+    with pytest.raises(LeaseLostError):
+        await slow
+    event = await bench.seen(event_id)
+    assert (event.ai_processed, event.ai_description) == (False, None)
+    assert (await bench.job(event_id, KIND)).state is JobState.RUNNING
+
+
+async def test_new_settings_are_used_by_the_next_analysis(bench: Bench, server: OllamaServer, still: bytes) -> None:
+    server.models["other:latest"] = frozenset({"completion", "vision"})
+    old = bench.shared.settings.current
+    for _ in range(2):
+        await stills(bench, still, still)
+    await analyse(bench)
+    changed = AnalyserSettings.model_validate(old.analyser.model_dump() | {"vision_model": "other"})
+    bench.shared.settings.current = old.model_copy(update={"analyser": changed})
+    await analyse(bench)
+    assert [chat.model for chat in server.chats] == ["moondream", "deepseek-r1", "other", "deepseek-r1"]
+
+
+async def test_with_the_server_away_all_wait_one_looks_and_all_are_done_when_it_is_back(
+    bench: Bench, server: OllamaServer, still: bytes, monkeypatch: pytest.MonkeyPatch, logs: list[EventDict]
+) -> None:
+    monkeypatch.setattr(workers, "AWAY_FIRST_SECONDS", 0.05)
+    monkeypatch.setattr(workers, "AWAY_LONGEST_SECONDS", 0.2)
+    monkeypatch.setattr(workers, "IDLE_SECONDS", 0.02)
+    events = [await stills(bench, still, still) for _ in range(4)]
+    await server.stop()
+    at_once: list[int] = []
+    active = 0
+    real = bench.shared.analysis.analyse
+
+    async def counted(job: Job) -> Any:
+        nonlocal active
+        active += 1
+        at_once.append(active)
+        try:
+            return await real(job)
+        finally:
+            active -= 1
+
+    tasks = JobWorkers(KIND, bench.shared.jobs, counted, slots=lambda: 2, lease_seconds=lambda: 30.0)
+    control = TaskControl()
+    running = asyncio.create_task(tasks.run(control))
+
+    def waits() -> list[EventDict]:
+        return [line for line in logs if line["event"] == "work waits"]
+
+    async with asyncio.timeout(30):
+        while len(waits()) < 6:  # noqa: ASYNC110 - the log has no event
+            await asyncio.sleep(0.01)
+        looked = at_once[2:]
+        assert set(looked) == {1}, "while the server is away, one job at a time looks whether it is back"
+        assert max(line["again_in_seconds"] for line in waits()) <= 0.2
+        for event_id in events:
+            job = await bench.job(event_id, KIND)
+            assert job.attempts <= 1, "no attempt is spent but the one under way"
+        await server.start()
+        while any([not (await bench.seen(event_id)).ai_processed for event_id in events]):
+            await asyncio.sleep(0.02)
+        control.stopping.set()
+        control.wake()
+        await running
+    for event_id in events:
+        await is_described(bench, event_id)
