@@ -6,9 +6,12 @@ Small vision models follow no schema, and small text models do well at rewording
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from time import monotonic
-from typing import Final
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -16,10 +19,12 @@ from securitycamd.ai import prompts
 from securitycamd.ai.cleaning import clean_description
 from securitycamd.ai.errors import RejectedError
 from securitycamd.ai.parsing import Reading, combine, parse_reply, read_by_rules
-from securitycamd.ai.stills import prepare_still
 from securitycamd.domain.errors import AiUnavailableError, AnalysisError
 from securitycamd.domain.models import Analysis
 from securitycamd.settings import AnalyserSettings
+
+if TYPE_CHECKING:
+    from securitycamd.ai.server import AiServer
 
 _log = structlog.get_logger(__name__)
 
@@ -51,11 +56,8 @@ class Analyst:
     """Describes events with the models of one AI server. Safe to use from several tasks of one loop."""
 
     def __init__(self, settings: AnalyserSettings) -> None:
-        # Here and not above: a daemon with the analyser switched off saves the client's 6 MB.
-        from securitycamd.ai.server import AiServer  # noqa: PLC0415
-
         self._settings = settings
-        self._server = AiServer(settings.url, settings.timeout_seconds)
+        self._opened: AiServer | None = None
 
     async def analyse(self, stills: Sequence[bytes]) -> Analysis:
         """Look at an event's stills, in the order in which they were taken, and say what happened.
@@ -88,11 +90,11 @@ class Analyst:
         """First stage: the vision model's prose, cleaned and never empty; raises as ``analyse`` does."""
         if not stills:
             raise AnalysisError("The event has no still to look at.")
-        pictures = await asyncio.to_thread(lambda: [prepare_still(still) for still in stills])
+        pictures = await asyncio.to_thread(_prepare, stills)
         model = self._settings.vision_model
         for temperature in (_DESCRIPTION_TEMPERATURE, _SECOND_TEMPERATURE):
             try:
-                answer = await self._server.chat(
+                answer = await (await self._server()).chat(
                     model,
                     [{"role": "user", "content": prompts.vision_prompt(len(pictures))}],
                     images=pictures,
@@ -101,7 +103,7 @@ class Analyst:
                 )
             except RejectedError as error:
                 # The server's reason is free text that changes between versions: ask about the model itself.
-                if await self._server.sees_pictures(model, seconds=CHECK_SECONDS) is False:
+                if await (await self._server()).sees_pictures(model, seconds=CHECK_SECONDS) is False:
                     raise AiUnavailableError(_blind(model)) from error
                 raise AnalysisError("The AI server does not accept the stills of this event.") from error
             if description := clean_description(answer):
@@ -133,7 +135,7 @@ class Analyst:
     async def _structured(self, messages: Sequence[dict[str, str]]) -> str:
         model = self._settings.text_model
         try:
-            return await self._server.chat(
+            return await (await self._server()).chat(
                 model,
                 messages,
                 schema=prompts.REPLY_SCHEMA,
@@ -150,11 +152,11 @@ class Analyst:
         """Ask the server, within a few seconds and without loading a model, whether it could analyse now."""
         wanted = dict.fromkeys((self._settings.vision_model, self._settings.text_model))
         try:
-            if missing := await self._server.missing(wanted, seconds=CHECK_SECONDS):
+            if missing := await (await self._server()).missing(wanted, seconds=CHECK_SECONDS):
                 commands = " && ".join(f"ollama pull {name}" for name in missing)
                 return AiState(True, missing, f"The AI server lacks a model; run: {commands}")
             vision_model = self._settings.vision_model
-            if await self._server.sees_pictures(vision_model, seconds=CHECK_SECONDS) is False:
+            if await (await self._server()).sees_pictures(vision_model, seconds=CHECK_SECONDS) is False:
                 return AiState(True, (), _blind(vision_model))
         except AiUnavailableError as error:
             return AiState(False, (), str(error))
@@ -162,7 +164,40 @@ class Analyst:
 
     async def close(self) -> None:
         """Close the connections to the AI server."""
-        await self._server.close()
+        if self._opened is not None:
+            await self._opened.close()
+
+    async def _server(self) -> "AiServer":
+        """The AI server. Its client library, 6 MB, is loaded once somebody listens there."""
+        if self._opened is None:
+            await _knock(self._settings.url)
+            server = await asyncio.to_thread(import_module, "securitycamd.ai.server")
+            self._opened = server.AiServer(self._settings.url, self._settings.timeout_seconds)
+        return self._opened
+
+
+def _prepare(stills: Sequence[bytes]) -> list[bytes]:
+    # In the thread that needs it: the picture library is 3 MB that a daemon without an AI server saves.
+    from securitycamd.ai.stills import prepare_still  # noqa: PLC0415
+
+    return [prepare_still(still) for still in stills]
+
+
+async def _knock(url: str) -> None:
+    parts = urlsplit(url)
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError as error:
+        raise AiUnavailableError("The AI server's address cannot be used; see analyser.url.") from error
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            _, writer = await asyncio.open_connection(parts.hostname, port)
+    except (OSError, TimeoutError) as error:
+        address = parts.netloc.rpartition("@")[2]
+        raise AiUnavailableError(f"The AI server at {address} cannot be reached; is Ollama running there?") from error
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 def _blind(model: str) -> str:

@@ -44,9 +44,7 @@ _PLURAL_COUNT: Final = 2
 _NUMBER_DISTANCE: Final = 3
 
 # These deny whatever is named after them, up to the end of their clause.
-_DENIALS: Final = _words(
-    "no without nobody none neither nor zero 0 absence devoid void lack lacks lacking whether if"
-)
+_DENIALS: Final = _words("no without nobody none neither nor zero 0 absence devoid void lack lacks lacking whether if")
 # These deny a verb; they reach a noun only when the verb is one of showing, or an article follows at once.
 _VERB_DENIALS: Final = frozenset({"not", "never", "cannot"})
 _SHOWING: Final = _words(
@@ -57,9 +55,7 @@ _SHOWING: Final = _words(
 # "No longer there" says that it was there; "not only a man" says that he is.
 _NO_DENIAL_BEFORE: Final = frozenset({"longer", "only", "just", "doubt"})
 _NO_DENIAL_AFTER: Final = frozenset({"as", "even"})
-_SCOPE_ENDS: Final = _words(
-    "but however although though while whereas except besides apart yet because when than"
-)
+_SCOPE_ENDS: Final = _words("but however although though while whereas except besides apart yet because when than")
 _ASSERTIONS: Final = frozenset({"the", "some", "there", "it", *_NUMBERS} - {"both"})
 
 _TOKEN: Final = re.compile(r"[a-z]+(?:['-][a-z]+)*|\d+|,")

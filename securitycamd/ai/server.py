@@ -1,7 +1,7 @@
 """One Ollama server: its requests, and its many ways of failing told apart in sentences for people.
 
-Imported only when an analyst is made: the client library and httpx cost 6 MB and 0.1 to 0.2 s, which a daemon
-that does not analyse should not pay.
+Imported only when a server listens: the client library and httpx cost 6 MB and 0.1 to 0.2 s, which a daemon
+that cannot analyse should not pay.
 """
 
 import asyncio
@@ -200,9 +200,7 @@ class AiServer:
         return AiUnavailableError(_failure(text, model)) if status >= 500 else self._strange()
 
     def _strange(self) -> AiUnavailableError:
-        return AiUnavailableError(
-            f"What answers at {self._address} is not an Ollama server; see analyser.url."
-        )
+        return AiUnavailableError(f"What answers at {self._address} is not an Ollama server; see analyser.url.")
 
     @staticmethod
     def _note(error: Exception, model: str) -> None:

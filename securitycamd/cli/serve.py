@@ -1,6 +1,7 @@
 """``securitycamd serve`` and ``securitycamd check-config``."""
 
 import asyncio
+import sys
 from pathlib import Path
 
 import click
@@ -19,6 +20,8 @@ from securitycamd.config import SettingsHolder
 def serve(config: Path | None) -> None:
     """Run the daemon in the foreground."""
     settings = settings_or_exit(config)
+    # structlog loads rich, where it is installed, for tracebacks that the log does not show: 3 MB resident.
+    sys.modules.setdefault("rich", None)  # type: ignore[arg-type]  # None makes its import fail, by the language
     # Here and not above: help and check-config need neither the loop nor the whole application.
     import uvloop  # noqa: PLC0415
 

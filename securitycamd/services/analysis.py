@@ -38,6 +38,8 @@ class AnalysisService:
         self._jobs = jobs
         self._files = files
         self._analyst: Analyst | None = None
+        self._retired: list[Analyst] = []
+        """Of earlier settings; one for each reload that changed them."""
         self._analyst_settings: AnalyserSettings | None = None
 
     def analyst(self) -> Analyst | None:
@@ -46,14 +48,16 @@ class AnalysisService:
         if not wanted.enabled:
             return None
         if self._analyst is None or wanted != self._analyst_settings:
-            # The former one is still used by analyses under way; it is closed with its last reference.
+            # The former one may still be used by analyses under way.
+            if self._analyst is not None:
+                self._retired.append(self._analyst)
             self._analyst, self._analyst_settings = Analyst(wanted), wanted
         return self._analyst
 
     async def close(self) -> None:
         """Close the connections to the AI server."""
-        if self._analyst is not None:
-            await self._analyst.close()
+        for analyst in (*self._retired, *([self._analyst] if self._analyst else [])):
+            await analyst.close()
 
     async def analyse(self, job: Job) -> None:
         """Do the job and end its claim.

@@ -24,9 +24,7 @@ from securitycamd.domain.models import Detection
 # Whole Unicode, halves of surrogate pairs too: JSON can carry them.
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 LONG_TEXT = st.builds(lambda text, times: text * times, ANY_TEXT, st.integers(1, 400))
-WORDY = st.lists(st.one_of(ANY_TEXT, st.sampled_from(["a", "man", "the", "<think>", "</think>", "."]))).map(
-    " ".join
-)
+WORDY = st.lists(st.one_of(ANY_TEXT, st.sampled_from(["a", "man", "the", "<think>", "</think>", "."]))).map(" ".join)
 TEXT = st.one_of(ANY_TEXT, LONG_TEXT, WORDY)
 
 
@@ -101,10 +99,7 @@ def test_thoughts_are_left_out(text: str, expected: str) -> None:
 
 
 def test_control_and_direction_characters_go_and_lines_become_one() -> None:
-    assert (
-        clean_description("A\x00 man\r\n\twalks\u2028in\u202e \x1b[31mred.\ud800")
-        == "A man walks in [31mred."
-    )
+    assert clean_description("A\x00 man\r\n\twalks\u2028in\u202e \x1b[31mred.\ud800") == "A man walks in [31mred."
 
 
 @pytest.mark.parametrize("text", ["", "  ", "!!!!!!!!", "GGGGGGGGGGGGGG", "@@@@", "<think>A man", "1 2 3 4"])

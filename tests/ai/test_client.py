@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from securitycamd.ai import client
+from securitycamd.ai import client, stills
 from securitycamd.ai.client import Analyst
 from securitycamd.ai.parsing import RULES_CONFIDENCE
 from securitycamd.domain.errors import AiUnavailableError, AnalysisError
@@ -225,7 +225,7 @@ async def test_a_still_the_server_rejects_fails_this_event(
     if old:
         server.models["moondream:latest"] = None
     # Sound for us and not for the server: a picture it has no decoder for.
-    monkeypatch.setattr(client, "prepare_still", lambda _: b"RIFF....WEBP")
+    monkeypatch.setattr(stills, "prepare_still", lambda _: b"RIFF....WEBP")
     with pytest.raises(AnalysisError, match="does not accept the stills") as caught:
         await analyst.analyse([still])
     assert "Failed to load" not in str(caught.value)

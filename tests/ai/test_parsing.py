@@ -94,10 +94,7 @@ def test_a_broken_schema_is_seen(change: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("missing", sorted(GOOD))
 def test_a_missing_key_is_seen(missing: str) -> None:
-    assert (
-        parse_reply(json.dumps({key: value for key, value in GOOD.items() if key != missing}), DESCRIPTION)
-        is None
-    )
+    assert parse_reply(json.dumps({key: value for key, value in GOOD.items() if key != missing}), DESCRIPTION) is None
 
 
 def test_half_a_surrogate_pair_in_a_reply_is_no_matter() -> None:

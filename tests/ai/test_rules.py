@@ -105,9 +105,7 @@ def test_any_text_can_be_read(prose: str) -> None:
     assert all(item.count >= 0 for item in find_objects(prose))
 
 
-@given(
-    st.sampled_from(["No {} are visible.", "There are no {}.", "I cannot see any {}.", "{} are not present."])
-)
+@given(st.sampled_from(["No {} are visible.", "There are no {}.", "I cannot see any {}.", "{} are not present."]))
 def test_denials_hold_for_every_noun(pattern: str) -> None:
     for noun in ("people", "men", "women", "children", "cars", "dogs", "ladies", "buses", "foxes"):
         assert found(pattern.format(noun)) == {}

@@ -64,7 +64,7 @@ class Shelf:
         return {
             path.relative_to(root).as_posix()
             for path in root.rglob("*")
-            if path.is_file() and not path.name.startswith(".")
+            if path.is_file() and not any(part.startswith(".") for part in path.relative_to(root).parts)
         }
 
     async def run(self) -> int:

@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from structlog.typing import EventDict
-from tests.services.conftest import Bench, MakeBench
 
 from securitycamd.db import strays as stray_rows
 from securitycamd.domain.errors import ConflictError, InvalidError, NotFoundError, StorageUnavailableError
@@ -18,7 +17,8 @@ from securitycamd.domain.models import Event
 from securitycamd.domain.names import ConversionStatus, FileType
 from securitycamd.domain.principal import TRUSTED_OPERATOR, Audience, Principal
 from securitycamd.services import linking
-from securitycamd.storage import StorageGuard
+from securitycamd.storage import Files, FoundFile, StorageGuard, find_for_event
+from tests.services.conftest import Bench, MakeBench
 
 ZONE = ZoneInfo("Europe/Berlin")
 LOCAL = datetime(2026, 3, 1, 11, 0, 22)  # noqa: DTZ001 - as names tell the time
@@ -79,8 +79,8 @@ async def test_files_of_both_dialects_are_linked_as_if_reported(
     assert seen.image_b_path == paths[b]
     assert seen.thumbnail_path == paths["thumb"]
     assert seen.video_h264_path == paths["video"]
-    assert seen.image_a_transferred and seen.image_b_transferred and seen.thumbnail_transferred
-    assert seen.video_transferred
+    flags = (seen.image_a_transferred, seen.image_b_transferred, seen.thumbnail_transferred, seen.video_transferred)
+    assert all(flags)
     assert {JobKind.REMUX, JobKind.ANALYSE} <= await kinds(bench, event)
     told = [line for line in logs if line["event"] == "a file that no agent reported was linked"]
     assert {line["path"] for line in told} == set(paths.values())
@@ -253,7 +253,7 @@ async def test_the_life_of_a_stray(bench: Bench) -> None:
     first = await stray_rows.by_paths(bench.shared.database, [stays])
     (bench.root / gone).unlink()
     event = await event_at(bench)
-    os.rename(bench.root / late, bench.root / name(event, "a"))
+    (bench.root / late).rename(bench.root / name(event, "a"))
     await bench.shared.linking.scan()
     assert set(await strays(bench)) == {stays}
     again = await stray_rows.by_paths(bench.shared.database, [stays])
@@ -346,13 +346,12 @@ async def test_overdue_files_are_found_without_a_scan(
         f" video_transferred = 1 WHERE id = {done.id}"
     )
     asked: list[int] = []
-    find = linking.find_for_event
 
-    async def find_for_event(files: object, camera_id: str, event_id: int) -> object:
+    async def find(files: Files, camera_id: str, event_id: int) -> list[FoundFile]:
         asked.append(event_id)
-        return await find(files, camera_id, event_id)  # type: ignore[arg-type]  # handed on
+        return await find_for_event(files, camera_id, event_id)
 
-    monkeypatch.setattr(linking, "find_for_event", find_for_event)
+    monkeypatch.setattr(linking, "find_for_event", find)
     assert await bench.shared.linking.look_for_overdue() == 0
     put(bench, name(event, "video"), clip)
     assert await bench.shared.linking.look_for_overdue() == 0  # it is not asked again at once

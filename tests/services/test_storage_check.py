@@ -4,8 +4,6 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.services.conftest import Bench
-from tests.services.test_linking import IDENTITY, event_at, name, put, strays
 
 from securitycamd.domain.errors import ConflictError, StorageUnavailableError
 from securitycamd.domain.jobs import JobState
@@ -14,6 +12,8 @@ from securitycamd.domain.models import Event
 from securitycamd.domain.names import ConversionStatus, FileType
 from securitycamd.services.storage_check import CheckReport, CheckState, FindingKind
 from securitycamd.storage import StorageGuard
+from tests.services.conftest import Bench
+from tests.services.test_linking import IDENTITY, event_at, name, put, strays
 
 DAY = 86_400.0
 
@@ -49,12 +49,16 @@ async def whole_event(bench: Bench, clip: bytes) -> Event:
 
 async def filler(bench: Bench, events: int) -> None:
     """So many more events that have a picture."""
+    bench.made += 1000  # far from the others' times
     for _ in range(events):
         event_id = await bench.event()
         path = f"camera_1/pictures/{event_id}_20260301_110000_a.jpg"
         put(bench, path, b"p")
         await bench.report(event_id, FileType.IMAGE_A, path)
-    await bench.sql("UPDATE events SET created_at = UTC_TIMESTAMP(6) - INTERVAL 1 DAY, size_bytes = GREATEST(size_bytes, 1)")
+    await bench.sql(
+        "UPDATE events SET created_at = created_at - INTERVAL 1 DAY, size_bytes = 1"
+        " WHERE created_at > UTC_TIMESTAMP(6) - INTERVAL 1 HOUR"
+    )
 
 
 def clip_of(bench: Bench, event: Event) -> Path:
