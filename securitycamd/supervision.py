@@ -68,16 +68,18 @@ class TaskControl:
         self._resumed.set()
         self._wake.set()
 
-    async def rest(self, seconds: float) -> None:
-        """Wait until woken, at most so long; beats."""
+    async def rest(self, seconds: float) -> bool:
+        """Wait until woken, at most so long; whether woken. Beats."""
         self.beat()
         try:
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
         except TimeoutError:
             pass
+        woken = self._wake.is_set()
         self._wake.clear()
         self.beat()
+        return woken
 
     async def until_resumed(self) -> None:
         """Wait while paused; beats."""

@@ -1,4 +1,4 @@
-"""What all tests share: one private MariaDB a run, one database a worker, an application, blocking calls as failures."""
+"""What all tests share: one private MariaDB a run, one database a worker, an application; blocking calls fail."""
 
 import asyncio
 import shutil
@@ -75,7 +75,7 @@ _plugin: _ServerPlugin | None = None
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    global _plugin
+    global _plugin  # noqa: PLW0603 - hooks of one process have no other common place
     if not hasattr(config, "workerinput") and not config.option.collectonly:
         _plugin = _ServerPlugin()
         _plugin.start()

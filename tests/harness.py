@@ -99,7 +99,7 @@ class DaemonProcess:
                 return error.code, json.loads(error.read())
 
     def kill(self) -> None:
-        """``kill -9``"""
+        """``kill -9``."""
         assert self.process is not None
         self.process.kill()
         self.process.wait()
@@ -118,11 +118,8 @@ class DaemonProcess:
 
     def log_lines(self) -> list[dict[str, Any]]:
         """Its structured log lines."""
-        lines = []
-        for line in self.log_path.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("{"):
-                lines.append(json.loads(line))
-        return lines
+        text = self.log_path.read_text(encoding="utf-8", errors="replace")
+        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
     def log_tail(self, size_bytes: int = 4000) -> str:
         """The end of its log."""

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from itertools import pairwise
 
 import pytest
 from structlog.testing import capture_logs
@@ -59,7 +60,7 @@ async def test_a_task_that_dies_is_restarted_with_growing_pauses(logs: list[Even
         await until(lambda: len(starts) >= 6)
 
     await in_a_group(supervisor, TaskSpec("worker", "", dies), then)
-    pauses = [after - before for before, after in zip(starts, starts[1:], strict=False)]
+    pauses = [after - before for before, after in pairwise(starts)]
     # Half of the full delay at least: 0.02, 0.04, 0.08, then the longest of 0.1 s.
     assert all(pause >= least for pause, least in zip(pauses, (0.01, 0.02, 0.04, 0.05, 0.05), strict=False))
     assert report(supervisor).last_error == "ValueError: no luck"
@@ -117,10 +118,13 @@ async def test_a_critical_task_that_keeps_dying_ends_the_group() -> None:
         runs += 1
         raise ValueError
 
-    with pytest.raises(ExceptionGroup) as caught:
+    async def the_daemon() -> None:
         async with asyncio.TaskGroup() as group:
             supervisor.start(group, TaskSpec("worker", "", dies, critical_deaths=3))
             await asyncio.sleep(10)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await the_daemon()
     (error,) = caught.value.exceptions
     assert isinstance(error, CriticalTaskError)
     assert str(error) == "worker died 3 times in a row"
@@ -260,8 +264,8 @@ async def test_a_task_that_does_not_stop_in_time_is_cancelled(logs: list[EventDi
 
 
 @pytest.fixture
-def control() -> Iterator[TaskControl]:
-    yield TaskControl()
+def control() -> TaskControl:
+    return TaskControl()
 
 
 async def test_rest_ends_when_woken_also_before_it_began(control: TaskControl) -> None:

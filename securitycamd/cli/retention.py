@@ -68,11 +68,11 @@ def plan_text(told: dict[str, Any]) -> list[str]:
     )
     lines.append("")
     if told["plan"]:
-        rows = []
+        rows: list[tuple[str, ...]] = []
         for on, items in groupby(told["plan"], key=lambda item: item["on"]):
             for index, item in enumerate(items):
                 when = "now" if on == told["plan"][0]["on"] and on == told["at"][:10] else on
-                amount = f"{item['events'] or '?'}" + ("~" if item["partly"] else "")
+                amount = f"{item['events'] or '-'}" + ("~" if item["partly"] else "")
                 rows.append(
                     (
                         when if not index else "",
@@ -137,4 +137,4 @@ def _size(size_bytes: float) -> str:
 
 
 def _days(days: float | None, *, none: str = "without end") -> str:
-    return none if days is None else f"{days:.1f} days" if days < 10 else f"{days:.0f} days"
+    return none if days is None else f"{round(days, 1 if days < 10 else 0):g} days"

@@ -106,7 +106,7 @@ class Transaction:
             await cursor.executemany(text, rows)
 
     async def script(self, text: str) -> list[tuple[Any, ...]]:
-        """Run one statement given as text without parameters; its raw rows. For migrations and the server's own words."""
+        """Run one statement given as text, without parameters; its raw rows. For what has no other form."""
         cursor = await self._connection.cursor()
         await cursor.execute(text)
         return list(await cursor.fetchall())

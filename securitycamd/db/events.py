@@ -282,7 +282,7 @@ async def latest_time(session: Database | Transaction, camera_id: str) -> dateti
 async def paths(
     session: Database | Transaction, camera_id: str, start: datetime, end: datetime, *, limit: int
 ) -> tuple[list[str], datetime | None]:
-    """Files of a camera's events, newest first, of at most ``limit`` events; and where to go on (``None``: all read)."""
+    """Files of at most ``limit`` events of a camera, newest first; and where to go on (``None``: all read)."""
     rows = await session.rows(_PATHS, camera=camera_id, start=time_out(start), end=time_out(end), limit=limit)
     files = [path for row in rows for path in row[1:6] if path]
     more = time_in(rows[-1][6]) if len(rows) == limit else None

@@ -41,6 +41,11 @@ def saved_series(camera_id: str) -> str:
     return f"saved|{camera_id}"
 
 
+def starred_series(camera_id: str) -> str:
+    """The name under which a camera's protected events are counted (they are among all its events too)."""
+    return f"starred|{camera_id}"
+
+
 async def set_size(transaction: Transaction, event: Event, size_bytes: int) -> None:
     """Note what a locked event's files measure."""
     await set_sizes(transaction, [(event, size_bytes)])
@@ -74,8 +79,15 @@ async def set_protected(transaction: Transaction, event: Event, *, protected: bo
     if protected is event.protected:
         return
     await event_rows.update(transaction, event.id, {"protected": protected})
-    change = event.size_bytes if protected else -event.size_bytes
-    await tallies.add(transaction, LADDER, [(protected_series(event.camera_id), event.timestamp, change)])
+    sign = 1 if protected else -1
+    await tallies.add(
+        transaction,
+        LADDER,
+        [
+            (protected_series(event.camera_id), event.timestamp, sign * event.size_bytes),
+            (starred_series(event.camera_id), event.timestamp, sign),
+        ],
+    )
 
 
 _BEFORE: Final = Query(
@@ -152,11 +164,13 @@ async def footage_by_day(
         names[event_rows.series(camera_id)] = (camera_id, "events")
         names[bytes_series(camera_id)] = (camera_id, "bytes")
         names[protected_series(camera_id)] = (camera_id, "protected")
+        names[starred_series(camera_id)] = (camera_id, "starred")
     sums: dict[tuple[date, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for series, start, count in await session.rows(_BY_DAY, series=list(names), start=time_out(since)):
         camera_id, what = names[series]
         sums[time_in(start).date(), camera_id][what] += int(count)
-    return [
-        DayOfFootage(camera_id, day, found["events"], found["bytes"] - found["protected"])
+    days = [
+        DayOfFootage(camera_id, day, found["events"] - found["starred"], found["bytes"] - found["protected"])
         for (day, camera_id), found in sorted(sums.items())
     ]
+    return [day for day in days if day.events]

@@ -217,7 +217,7 @@ async def give_back(session: Database | Transaction, instance: str) -> int:
 
 
 async def give_back_lost(transaction: Transaction, instance: str, held: Collection[str]) -> int:
-    """Queue again what is running in this instance's name but under no owner of ``held``; how many. Costs no attempt."""
+    """Queue again what runs in this instance's name but under no owner of ``held``; how many. Costs no attempt."""
     owners = [owner for (owner,) in await transaction.rows(_OWNERS, owners=f"{instance}:%")]
     return sum([await transaction.execute(_GIVE_BACK, owners=owner) for owner in owners if owner not in held])
 

@@ -36,13 +36,8 @@ _SETTLED: Final = Query(
         and_(_E.video_transferred == 1, _E.mp4_conversion_status != ConversionStatus.FAILED.value),
     ).where(one_of(_E.id, "ids"))
 )
-_FAILED_FOR: Final = Query(
-    select(_J.event_id).where(
-        one_of(_J.event_id, "ids"),
-        _J.kind == JobKind.REMUX.value,
-        _J.state == JobState.FAILED.value,
-        one_of(_J.last_error, "errors"),
-    )
+_CONVERSIONS: Final = Query(
+    select(_J.event_id, _J.state, _J.last_error).where(one_of(_J.event_id, "ids"), _J.kind == JobKind.REMUX.value)
 )
 _NEWEST_ID: Final = Query(select(func.max(_E.id)))
 # A range of the primary key, newest first: a camera with a wrong clock is in it like any other.
@@ -114,8 +109,8 @@ async def settled_paths(session: Database | Transaction, ids: Sequence[int]) -> 
 async def given_up(session: Database | Transaction, ids: Sequence[int], errors: Sequence[str]) -> set[int]:
     """Those of the events whose conversion ended for good with one of these sentences."""
     ids = _storable(ids)
-    rows = await session.rows(_FAILED_FOR, ids=ids, errors=list(errors)) if ids else []
-    return {int(event_id) for (event_id,) in rows}
+    rows = await session.rows(_CONVERSIONS, ids=ids) if ids else []
+    return {int(event_id) for event_id, state, error in rows if state == JobState.FAILED and error in errors}
 
 
 async def newest_id(session: Database | Transaction) -> int:

@@ -25,7 +25,8 @@ _T = tally_table.c
 _INSERT: Final = Command(
     text(
         "INSERT INTO logs (source, timestamp, level, message)"
-        " SELECT source, timestamp, level, message FROM JSON_TABLE(CONVERT(UNHEX(:lines) USING utf8mb4), '$[*]' COLUMNS ("
+        " SELECT source, timestamp, level, message"
+        " FROM JSON_TABLE(CONVERT(UNHEX(:lines) USING utf8mb4), '$[*]' COLUMNS ("
         "source VARCHAR(100) PATH '$[0]', timestamp DATETIME(6) PATH '$[1]',"
         " level VARCHAR(8) PATH '$[2]', message TEXT PATH '$[3]')) AS line"
     )
@@ -225,7 +226,10 @@ _OLD: Final = Query(
     .limit(bindparam("limit"))
 )
 _DELETE: Final = Command(logs.delete().where(_L.timestamp == bindparam("at"), _L.id == bindparam("key")))
-_SERIES: Final = Query(select(_T.series.distinct()).where(_T.series.like("logs|%")))
+# From one series to the next by the key: there are few, each with a count for every minute.
+_NEXT_SERIES: Final = Query(
+    select(_T.series).where(_T.series > bindparam("after"), _T.series < bindparam("end")).order_by(_T.series).limit(1)
+)
 _FORGET: Final = Command(
     text("DELETE FROM tallies WHERE series = :series AND span = :span AND start < :before ORDER BY start LIMIT :limit")
 )
@@ -236,6 +240,16 @@ async def drop_old_partition(session: Transaction, before: datetime) -> str | No
 
     Its lines are counted until :func:`forget_old` ran. A table that is busy is left for the next time.
     """
+    [(held,)] = await session.script(f"SELECT GET_LOCK('{_LOCK}', 0)")
+    if held != 1:
+        return None  # another daemon makes or drops some
+    try:
+        return await _drop_oldest(session, before)
+    finally:
+        await session.script(f"DO RELEASE_LOCK('{_LOCK}')")
+
+
+async def _drop_oldest(session: Transaction, before: datetime) -> str | None:
     for name, bound in await session.script(_BOUNDS):
         # The first one stays for lines of any age: partitions begin where it ends.
         if name in {"p_past", "p_future"} or bound.strip("'")[:10] > f"{before:%Y-%m-%d}":
@@ -261,7 +275,9 @@ async def forget_old(database: Database, before: datetime, *, limit: int) -> int
     if await database.rows(_OLD, before=time_out(before), limit=1):
         return 0
     forgotten = 0
-    for (name,) in await database.rows(_SERIES):
+    name = "logs|"
+    while found := await database.row(_NEXT_SERIES, after=name, end="logs}"):
+        name = found[0]
         for span in tallies.LOG_LADDER.spans:
             while gone := await database.execute(_FORGET, series=name, span=span, before=time_out(before), limit=limit):
                 forgotten += gone

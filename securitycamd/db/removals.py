@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, select
 from securitycamd.db import events as event_rows
 from securitycamd.db import tallies
 from securitycamd.db.engine import Database, Transaction
-from securitycamd.db.footage import LADDER, bytes_series, protected_series, saved_series
+from securitycamd.db.footage import LADDER, bytes_series, protected_series, saved_series, starred_series
 from securitycamd.db.statements import Command, Query, insert_text, one_of
 from securitycamd.db.tables import events, jobs, removals
 from securitycamd.db.values import time_in, time_out
@@ -126,4 +126,5 @@ async def remove(transaction: Transaction, event: Event) -> None:
         changes.append((saved_series(event.camera_id), event.timestamp, -event.saved_bytes))
     if event.protected:
         changes.append((protected_series(event.camera_id), event.timestamp, -event.size_bytes))
+        changes.append((starred_series(event.camera_id), event.timestamp, -1))
     await tallies.add(transaction, LADDER, changes)

@@ -140,6 +140,8 @@ class EmbeddedServer:
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
             *_as_user(),
+            # As the server itself: what shares a temporary folder clears each other's tables away.
+            env=os.environ | {"TMPDIR": str(self._folder / "tmp")},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

@@ -28,11 +28,12 @@ class Stray:
     seen_at: datetime
 
 
+# Of two scans that run at once the later one's time counts: by it each tells what it has not seen.
 _UPSERT: Final = insert_text(
     "strays",
     ("path", "camera_id", "size_bytes", "modified_at", "reason", "found_at", "seen_at"),
     suffix="ON DUPLICATE KEY UPDATE size_bytes = VALUES(size_bytes), modified_at = VALUES(modified_at),"
-    " reason = VALUES(reason), seen_at = VALUES(seen_at)",
+    " reason = VALUES(reason), seen_at = GREATEST(seen_at, VALUES(seen_at))",
 )
 _COLUMNS: Final = (_S.path, _S.camera_id, _S.size_bytes, _S.modified_at, _S.reason, _S.found_at, _S.seen_at)
 _PAGE: Final = select(*_COLUMNS).order_by(_S.camera_id, _S.path).limit(bindparam("limit")).offset(bindparam("offset"))
@@ -43,7 +44,12 @@ _COUNT_OF: Final = Query(select(func.count()).select_from(strays).where(one_of(_
 _BY_PATHS: Final = Query(select(*_COLUMNS).where(one_of(_S.path, "paths")))
 _REMOVE: Final = Command(strays.delete().where(one_of(_S.path, "paths")))
 _CAMERAS: Final = Query(select(_S.camera_id).group_by(_S.camera_id))
-_FORGET: Final = Command(strays.delete().where(_S.camera_id == bindparam("camera"), _S.seen_at < bindparam("before")))
+FORGET_STEP: Final = 1000
+_FORGET: Final = Command(
+    strays.delete()
+    .where(_S.camera_id == bindparam("camera"), _S.seen_at < bindparam("before"))
+    .with_dialect_options(mariadb_limit=FORGET_STEP)
+)
 
 
 def _stray(row: Row) -> Stray:
@@ -106,5 +112,10 @@ async def camera_ids(session: Database | Transaction) -> list[str]:
 
 
 async def forget(session: Database | Transaction, camera_id: str, before: datetime) -> int:
-    """Take a camera's files off the list that were not seen since ``before``; how many."""
-    return await session.execute(_FORGET, camera=camera_id, before=time_out(before))
+    """Take a camera's files off the list that were not seen since ``before``, in short steps; how many."""
+    forgotten = 0
+    while True:
+        step = await session.execute(_FORGET, camera=camera_id, before=time_out(before))
+        forgotten += step
+        if step < FORGET_STEP:
+            return forgotten

@@ -63,6 +63,14 @@ class Rules:
         age = self.everywhere.max_age_days if own.max_age_days is None else own.max_age_days
         return None if age is None or age > LONGEST_DAYS else age
 
+    def promise_of(self, camera_id: str) -> float | None:
+        """The days that a camera's footage is expected to reach back: its age.
+
+        Everyone's age is no promise where somebody gave a camera a size of its own.
+        """
+        own = (self.cameras or {}).get(camera_id, Limits())
+        return None if own.max_age_days is None and own.max_bytes is not None else self.age_of(camera_id)
+
     def bytes_of(self, camera_id: str) -> int | None:
         """The most that a camera's events may take."""
         return (self.cameras or {}).get(camera_id, Limits()).max_bytes
@@ -175,7 +183,7 @@ class _Stock:
     def go(self, day: DayOfFootage, share: float, reason: Reason, on: date) -> PlannedDay:
         """A share of a day leaves."""
         size_bytes = round(day.size_bytes * share)
-        events = min(day.events, max(1, round(day.events * share)))
+        events = day.events if share >= 1 else min(day.events, max(1, int(day.events * share)))
         key = (day.day, day.camera_id)
         if share >= 1:
             del self.days[key]
@@ -202,7 +210,8 @@ def plan(
 ) -> list[PlannedDay]:
     """What would go, and when: now, and on each of the coming days while footage goes on coming as it did.
 
-    A day's footage that goes in parts on several days is named once for each. Oldest first within the day of going.
+    A day's footage that goes in parts on several days is named once for each; what grows too old in the coming days is
+    named when the whole of its day has. Oldest first within the day of going.
 
     Args:
         rules: the site's.
@@ -219,11 +228,12 @@ def plan(
         then = now + timedelta(days=ahead)
         if ahead:
             stock.come(then.date(), rates or {})
-        planned += sorted(_gone(rules, stock, then), key=lambda item: (item.day, item.camera_id))
+        gone = _gone(rules, stock, then, whole_days=ahead > 0)
+        planned += sorted(gone, key=lambda item: (item.day, item.camera_id))
     return planned
 
 
-def _gone(rules: Rules, stock: _Stock, now: datetime) -> list[PlannedDay]:
+def _gone(rules: Rules, stock: _Stock, now: datetime, *, whole_days: bool) -> list[PlannedDay]:
     gone: list[PlannedDay] = []
     # What one cut frees the later ones need not: each is asked for anew.
     for reason in Reason:
@@ -237,6 +247,8 @@ def _gone(rules: Rules, stock: _Stock, now: datetime) -> list[PlannedDay]:
                     continue
                 before = cut.before
                 share = _share_of(day, needed) if before is None else _share_before(day.day, before)
+                if before is not None and whole_days:
+                    share = float(share >= 1)
                 if share > 0:
                     gone.append(stock.go(day, share, cut.reason, now.date()))
                     needed -= gone[-1].size_bytes
@@ -334,18 +346,19 @@ def forecast(rules: Rules, *, rates: Mapping[str, float], used: Mapping[str, Use
     depth = _depth(rates, limits, min(capacities)) if capacities else math.inf
     cameras = tuple(
         CameraForecast(
-            camera_id,
-            rate,
-            None if (kept := min(depth, limits.get(camera_id, math.inf))) == math.inf else kept,
-            rules.age_of(camera_id),
+            camera_id, rate, _finite(min(depth, limits.get(camera_id, math.inf))), rules.promise_of(camera_id)
         )
+        if rate > 0  # of what does not come nothing is cut off
+        else CameraForecast(camera_id, rate, None, rules.promise_of(camera_id))
         for camera_id, rate in sorted(rates.items())
     )
     total = sum(rates.values())
-    fills = depth < math.inf and total > 0 and room is not None
-    return Forecast(
-        total, room / total if fills and room is not None else None, None if depth == math.inf else depth, cameras
-    )
+    fills = total > 0 and room is not None and depth < math.inf
+    return Forecast(total, room / total if fills and room is not None else None, _finite(depth), cameras)
+
+
+def _finite(days: float) -> float | None:
+    return days if days < math.inf else None
 
 
 def _own_days(rules: Rules, camera_id: str, rate: float, use: Use) -> float:

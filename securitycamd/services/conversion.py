@@ -24,6 +24,7 @@ from securitycamd.media.pool import Media, MediaClosedError
 from securitycamd.media.remux import RemuxedClip
 from securitycamd.services.jobs import JobQueue
 from securitycamd.services.stills import queue_missing
+from securitycamd.storage.errors import StorageFullError
 from securitycamd.storage.files import Files
 
 log = structlog.get_logger(__name__)
@@ -31,6 +32,7 @@ log = structlog.get_logger(__name__)
 SOURCE_SUFFIXES: Final = frozenset({".h264", ".264", ".avc"})
 MISSING_RETRY_SECONDS: Final = 3.0
 STORAGE_RETRY_SECONDS: Final = 10.0
+FULL: Final = "The footage storage is full."
 SPARE_BYTES: Final = 1024 * 1024
 """An MP4 takes a little more room than its source."""
 
@@ -66,14 +68,13 @@ class ConversionService:
                 await self._remove_source(job, event.video_h264_path)
             except ClipError as error:
                 if error.fault is ClipFault.FFMPEG and await self._lacks_room(event.video_h264_path):
-                    await self._jobs.release(
-                        job, delay_seconds=STORAGE_RETRY_SECONDS, reason="The footage storage is full."
-                    )
+                    await self._jobs.release(job, delay_seconds=STORAGE_RETRY_SECONDS, reason=FULL)
                 else:
                     await self._failed(job, event, error)
             except (StorageUnavailableError, OSError) as error:
                 log.warning("conversion waits for the storage", event_id=event.id, error=type(error).__name__)
-                await self._jobs.release(job, delay_seconds=STORAGE_RETRY_SECONDS, reason="The storage did not answer.")
+                reason = FULL if isinstance(error, StorageFullError) else "The storage did not answer."
+                await self._jobs.release(job, delay_seconds=STORAGE_RETRY_SECONDS, reason=reason)
             except MediaClosedError:
                 await self._jobs.release(job, delay_seconds=0)
 

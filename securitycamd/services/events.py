@@ -50,9 +50,7 @@ class _Changed:
 class EventService:
     """What agents say of events, and what is asked about them."""
 
-    def __init__(
-        self, database: Database, settings: SettingsHolder, *, on_work: Callable[[JobKind], None]
-    ) -> None:
+    def __init__(self, database: Database, settings: SettingsHolder, *, on_work: Callable[[JobKind], None]) -> None:
         self._database = database
         self._settings = settings
         self._on_work = on_work
@@ -119,9 +117,7 @@ class EventService:
             cameras = frozenset()
         wanted = EventFilter(cameras, span)
         total = await rows.count(self._database, wanted)
-        found = (
-            await rows.newest(self._database, wanted, limit=limit, offset=offset) if total > offset else []
-        )
+        found = await rows.newest(self._database, wanted, limit=limit, offset=offset) if total > offset else []
         return Page(found, total, limit, offset)
 
     async def _create_batch(self, batch: Sequence[NewEvent]) -> list[tuple[Event, bool] | Exception]:
@@ -184,7 +180,7 @@ class EventService:
             self._on_work(kind)
         return answers
 
-    async def _read_batch(self, batch: Sequence[int]) -> list[Event | None | Exception]:
+    async def _read_batch(self, batch: Sequence[int]) -> list[Event | Exception | None]:
         found = await rows.by_ids(self._database, list(set(batch)))
         return [found.get(event_id) for event_id in batch]
 
@@ -207,8 +203,10 @@ def _apply(event: Event, change: _Change) -> _Changed:
         columns |= place
         report, before = change.link.report, replace(event, **columns)
         if change.link.is_playable:
-            columns |= _clip_columns(report)
-            return _Changed(replace(event, **columns), columns, frozenset())
+            columns |= _clip_columns(event, report)
+            after = replace(event, **columns)
+            has_all = _has_stills(after) and after.thumbnail_transferred
+            return _Changed(after, columns, frozenset() if has_all else frozenset({JobKind.STILLS}))
     if report is not None:
         columns |= _file_columns(before, report)
         after = replace(event, **columns)
@@ -222,13 +220,13 @@ def _apply(event: Event, change: _Change) -> _Changed:
     return _Changed(replace(event, **columns), columns, frozenset(jobs), again=change.link is not None)
 
 
-def _clip_columns(report: FileReport) -> dict[str, Any]:
+def _clip_columns(event: Event, report: FileReport) -> dict[str, Any]:
     """Of a whole MP4 that was found: what converting it would have made of the event."""
     return {
         "video_h264_path": None,
         "video_mp4_path": report.path,
         "video_transferred": True,
-        "video_duration": report.video_duration,
+        "video_duration": report.video_duration or event.video_duration,
         "mp4_conversion_status": ConversionStatus.COMPLETE,
         "mp4_converted_at": datetime.now(UTC),
     }

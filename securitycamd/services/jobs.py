@@ -120,7 +120,7 @@ class JobQueue:
         """Renew the lease while the body works.
 
         Raises:
-            LeaseLostError: in place of the body's own end, when the job was taken over meanwhile; the body is cancelled.
+            LeaseLostError: in place of the body's own end, when another took the job over; the body is cancelled.
         """
         worker = asyncio.current_task()
         assert worker is not None  # noqa: S101 - a coroutine runs in a task
@@ -270,7 +270,7 @@ class JobQueue:
         """Why jobs of these events failed, by event id."""
         if not event_ids:
             return {}
-        return {event_id: error for event_id, error in await rows.errors(self._database, event_ids, kind)}
+        return {int(event_id): str(error) for event_id, error in await rows.errors(self._database, event_ids, kind)}
 
     async def of_event(self, event_id: int) -> list[JobReport]:
         """The jobs of an event."""

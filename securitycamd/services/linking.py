@@ -21,7 +21,7 @@ from securitycamd.db import strays as stray_rows
 from securitycamd.db.engine import Database, Transaction
 from securitycamd.db.strays import Stray
 from securitycamd.domain.clips import FAULT_SENTENCES, ClipFault
-from securitycamd.domain.errors import NotFoundError
+from securitycamd.domain.errors import InvalidError, NotFoundError
 from securitycamd.domain.filenames import FootageName, parse_name
 from securitycamd.domain.linking import CUT_SHORT, EMPTY, LOST, NO_NAME, Link, misfit, named_by, taken
 from securitycamd.domain.models import Event, FileReport
@@ -32,13 +32,14 @@ from securitycamd.services.conversion import target_of
 from securitycamd.services.events import EventService
 from securitycamd.storage.errors import StorageLostError
 from securitycamd.storage.files import Files
-from securitycamd.storage.scan import FoundFile, find_for_event, scan
+from securitycamd.storage.scan import FoundFile, find_for_event, scan, sweep_ready
 
 log = structlog.get_logger(__name__)
 
 STABLE_SECONDS: Final = 10.0
 """A file that was written to more lately may still be on its way."""
 YOUNG_LIMIT: Final = 20_000
+READY_KEPT_SECONDS: Final = 3600.0
 OVERDUE_IDS: Final = 5000
 """So many of the newest events are looked through for missing files."""
 OVERDUE_HOURS: Final = 6.0
@@ -120,6 +121,8 @@ class LinkingService:
             report.waiting += judged.waiting
             on_step()
         await self._forget_strays(report.started_at)
+        # Some agents put it there when the clip was converted, and its source gone, already.
+        await sweep_ready(self._files, older_than_seconds=READY_KEPT_SECONDS)
         report.seconds = round(time.monotonic() - started, 2)
         self.last_scan = report
         log.info(
@@ -156,6 +159,8 @@ class LinkingService:
             looked += 1
             try:
                 found = await find_for_event(self._files, camera_id, event_id)
+            except InvalidError:  # a camera of an older database, whose name can be no folder
+                found = []
             except StorageLostError as error:
                 if error.camera_id is None:
                     raise

@@ -44,6 +44,8 @@ STRETCH: Final = 200
 STRETCHES_A_PASS: Final = 10
 MAX_ATTEMPTS: Final = 3
 """An attempt costs minutes of the processor, and what failed thrice is still playable as it is."""
+FULL: Final = "The footage storage is full."
+FULL_RETRY_SECONDS: Final = 600.0
 GIVEN_BACK: Final = "Given back: the optimiser's time was over."
 _PLACING: Final = "Putting a smaller clip in place: {new} bytes instead of {old}."
 _PLACED: Final = re.compile(r"Putting a smaller clip in place: (\d+) bytes instead of (\d+)\.")
@@ -93,7 +95,10 @@ class OptimisationService:
         if self._run_now is not None and (self._run_now.until is None or time.monotonic() < self._run_now.until):
             return True
         self._run_now = None
-        return self._optimiser.window.is_open(now or datetime.now(UTC), self._settings.current.site.zone)
+        return self._is_window_open(now or datetime.now(UTC))
+
+    def _is_window_open(self, now: datetime) -> bool:
+        return self._optimiser.window.is_open(now, self._settings.current.site.zone)
 
     def run_now(self, minutes: float | None) -> None:
         """Work outside the window, for so long, or until what is there now is done.
@@ -161,10 +166,15 @@ class OptimisationService:
         return len(event_ids)
 
     async def _next_unseen(self) -> list[int] | None:
+        now, wanted = datetime.now(UTC), self._run_now
+        below = self._below
+        if wanted is not None and wanted.newest is not None and not self._is_window_open(now):
+            # What comes after an operator's word is not what they spoke of.
+            below = min(below, wanted.newest + 1)
         stretch = await rows.unseen(
             self._database,
-            below=self._below,
-            converted_before=datetime.now(UTC) - timedelta(hours=self._optimiser.min_age_hours),
+            below=below,
+            converted_before=now - timedelta(hours=self._optimiser.min_age_hours),
             limit=STRETCH,
         )
         if stretch.last_id is None:
@@ -209,7 +219,10 @@ class OptimisationService:
             await self._jobs.release(job, delay_seconds=0, reason=GIVEN_BACK)
             log.info("optimisation given back", event_id=event.id)
         except ClipError as error:
-            await self._failed(job, event, error)
+            if error.fault is ClipFault.FFMPEG and await self._lacks_room(event.video_mp4_path):
+                await self._jobs.release(job, delay_seconds=FULL_RETRY_SECONDS, reason=FULL)
+            else:
+                await self._failed(job, event, error)
         else:
             await self._record(job, event, saved)
 
@@ -272,6 +285,10 @@ class OptimisationService:
                 # The sweep of left-over files would find it, but an encoding may be large.
                 await self._discard(temporary)
 
+    async def _lacks_room(self, name: str) -> bool:
+        """Whether the disk is so full that the failure may be for want of room: that is nothing about the clip."""
+        return (await self._files.disk()).free_bytes < (await self._files.size(name) or 0)
+
     async def _discard(self, temporary: Path) -> None:
         try:
             await self._files.run(temporary.unlink, missing_ok=True)
@@ -295,8 +312,8 @@ class OptimisationService:
         async def work(transaction: Transaction) -> None:
             now = (await event_rows.lock(transaction, [event.id])).get(event.id)
             await self._jobs.finish(transaction, job, JobOutcome.DONE)
-            if now is None:
-                return
+            if now is None or now.video_mp4_path != event.video_mp4_path:
+                return  # gone, or another clip was linked meanwhile: nothing of it was optimised
             await event_rows.update(transaction, event.id, {"mp4_conversion_status": ConversionStatus.OPTIMIZED})
             await footage.set_saved(transaction, now, now.saved_bytes + saved)
             if now.paths == event.paths:

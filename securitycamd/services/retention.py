@@ -151,7 +151,7 @@ class RetentionService:
         return forecast(self.rules, rates=await self._rates(cameras), used=used, disk=await self._disk_if_there())
 
     async def report(self, principal: Principal) -> RetentionReport:
-        """Everything, for the cameras that ``principal`` may see; rules over all cameras count only if those are all."""
+        """Everything, for the cameras that ``principal`` may see; the disk only if those are all."""
         settings, rules, now = self._settings.current.retention, self.rules, datetime.now(UTC)
         everything = await self._cameras()
         cameras = [camera_id for camera_id in everything if principal.may_see(camera_id)]

@@ -15,7 +15,7 @@ from securitycamd.domain.errors import ConflictError, InvalidError, NotFoundErro
 from securitycamd.domain.filenames import FootageName, make_name, parse_name
 from securitycamd.domain.linking import Link, named_by, taken
 from securitycamd.domain.models import Event, FileReport, Page
-from securitycamd.domain.names import FileType
+from securitycamd.domain.names import FileType, is_camera_id
 from securitycamd.domain.principal import Principal
 from securitycamd.services.events import EventService
 from securitycamd.services.linking import NEAR, NEAR_EVENTS, LinkingService
@@ -49,6 +49,8 @@ class StrayService:
     ) -> Page[Stray]:
         """A page of the list, by camera and path."""
         cameras = principal.visible(camera_id)
+        if camera_id is not None and not is_camera_id(camera_id):
+            cameras = frozenset()
         total = await stray_rows.count(self._database, cameras)
         found = await stray_rows.listed(self._database, cameras, limit=limit, offset=offset) if total > offset else []
         return Page(found, total, limit, offset)

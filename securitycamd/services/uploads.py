@@ -62,10 +62,11 @@ class UploadService:
             StorageUnavailableError: the storage is away or full; what came before is kept to go on with.
         """
         event = await self._events.get(principal, event_id)
-        if file_type is FileType.VIDEO and event.mp4_conversion_status in _CONVERTED:
-            return Progress(part.total or 0, event)  # sent again, after it was converted
         path = self._path(event, file_type)
         await self._stop_receiving(path)
+        if file_type is FileType.VIDEO and event.mp4_conversion_status in _CONVERTED:
+            await self._drop_second(event, path)
+            return Progress(part.total or 0, event)  # sent again, after it was converted
         work = asyncio.create_task(self._take_in(principal, event, file_type, part, body), name=f"upload of {path}")
         self._receiving[path] = work
         try:
@@ -94,7 +95,19 @@ class UploadService:
             received = await upload.finish(part.digest, replace=True)
         log.info("file received", event_id=event.id, file_type=file_type, size_bytes=received.size_bytes)
         report = FileReport(file_type, path, transferred=True, video_duration=part.video_duration)
-        return Progress(received.size_bytes, await self._events.report_file(principal, event.id, report))
+        event = await self._events.report_file(principal, event.id, report)
+        if file_type is FileType.VIDEO and event.mp4_conversion_status in _CONVERTED:
+            await self._drop_second(event, path)
+        return Progress(received.size_bytes, event)
+
+    async def _drop_second(self, event: Event, path: str) -> None:
+        """Remove a source, or what came of it, that was sent again by an agent that lost the first reply.
+
+        While it came, the first was converted and removed: nobody would ever look at the second.
+        """
+        await self._files.discard_upload(path)
+        if event.video_mp4_path is not None and await self._files.exists(event.video_mp4_path):
+            await self._files.remove(path)
 
     async def progress(self, principal: Principal, event_id: int, file_type: FileType) -> Progress:
         """How far an unfinished file has come. Who asks is not sending: a request under way for it has lost its line.

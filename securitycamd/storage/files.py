@@ -220,6 +220,10 @@ class Files:
         """How much of an unfinished upload is here, to go on from there."""
         return await self._uploads.received_bytes(final_relative)
 
+    async def discard_upload(self, final_relative: str) -> None:
+        """Remove what came of an upload that nobody goes on with."""
+        await self._uploads.discard(final_relative)
+
     async def sweep_temporaries(self, older_than_seconds: float, *, owner: str | None = None) -> int:
         """Remove the temporaries that a crash of ours left behind; how many. Agents' ``<name>.tmp`` stay.
 

@@ -189,7 +189,7 @@ class Upload:
         """
         if self._state in {"open", "broken", "uncertain"}:
             try:
-                await self._files.change(_discard, self._partial)
+                await self._files.change(_discard, self._partial.final)
             finally:
                 self._end("aborted")
 
@@ -271,6 +271,10 @@ class Uploads:
     async def received_bytes(self, final_relative: str) -> int:
         """How much of a file came so far, from where it can be gone on with."""
         return await self._files.look(_received, str(check_relative(final_relative)))
+
+    async def discard(self, final_relative: str) -> None:
+        """Remove what came of a file that nobody goes on with."""
+        await self._files.change(_discard, str(check_relative(final_relative)))
 
 
 def partial_name(final: str, name: str) -> str:
@@ -359,6 +363,6 @@ def _publish(anchor: Anchor, partial: _Partial, size_bytes: int, *, replace: boo
         sync_folder(folder)
 
 
-def _discard(anchor: Anchor, partial: _Partial) -> None:
-    with suppress(FileNotFoundError, NotADirectoryError), anchor.open_parent(partial.final) as (folder, name):
-        os.unlink(partial_name(partial.final, name), dir_fd=folder)
+def _discard(anchor: Anchor, final: str) -> None:
+    with suppress(FileNotFoundError, NotADirectoryError), anchor.open_parent(final) as (folder, name):
+        os.unlink(partial_name(final, name), dir_fd=folder)

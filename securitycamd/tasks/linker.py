@@ -1,8 +1,8 @@
 """The scan of all footage for files that no agent reported: now and then, and when asked."""
 
 import time
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 import structlog
 
@@ -19,7 +19,10 @@ AWAY_SECONDS: Final = 60.0
 STEP_SECONDS: Final = 20.0
 
 
-def link_files(linking: LinkingService, hours: Callable[[], float]) -> Callable[[TaskControl], Awaitable[None]]:
+Run = Callable[[TaskControl], Coroutine[Any, Any, None]]
+
+
+def link_files(linking: LinkingService, hours: Callable[[], float]) -> Run:
     """A task that scans every so many hours, and at once when it is woken."""
 
     async def run(control: TaskControl) -> None:
@@ -41,7 +44,7 @@ def link_files(linking: LinkingService, hours: Callable[[], float]) -> Callable[
     return run
 
 
-def check_storage(check: StorageCheckService) -> Callable[[TaskControl], Awaitable[None]]:
+def check_storage(check: StorageCheckService) -> Run:
     """A task that does the storage checks that were asked for, one at a time."""
 
     async def run(control: TaskControl) -> None:

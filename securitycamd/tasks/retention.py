@@ -49,10 +49,8 @@ async def _rest(retention: RetentionService, control: TaskControl) -> None:
     """Wait for the next round: its time, an operator's word, or a disk that fills up."""
     until = time.monotonic() + ROUND_SECONDS
     while time.monotonic() < until and not control.stopping.is_set():
-        began = time.monotonic()
-        await control.rest(LOOK_SECONDS)
-        if time.monotonic() - began < LOOK_SECONDS / 2:
-            return  # woken
+        if await control.rest(LOOK_SECONDS):
+            return
         try:
             if await retention.is_below_floor():
                 return

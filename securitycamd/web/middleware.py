@@ -72,23 +72,17 @@ async def tell_errors(request: web.Request, handler: Handler) -> web.StreamRespo
         return _problem(request, 503, UnavailableError.title, "Something this needs did not answer in time.")
     except Exception:
         log.exception("request failed", path=request.path)
-        return _problem(
-            request, 500, DomainError.title, "Something went wrong on our side; it is in the log."
-        )
+        return _problem(request, 500, DomainError.title, "Something went wrong on our side; it is in the log.")
 
 
 def _problem(
     request: web.Request, status: int, title: str, detail: Any, headers: dict[str, str] | None = None
 ) -> web.Response:
     route = route_of(request)
-    wants_page = (
-        route.page if route is not None else not request.path.startswith("/api/") and _prefers_html(request)
-    )
+    wants_page = route.page if route is not None else not request.path.startswith("/api/") and _prefers_html(request)
     if wants_page and keys.SETTINGS in request.app:
         sentence = (
-            detail
-            if isinstance(detail, str)
-            else "; ".join(f"{item['loc'][-1]}: {item['msg']}" for item in detail)
+            detail if isinstance(detail, str) else "; ".join(f"{item['loc'][-1]}: {item['msg']}" for item in detail)
         )
         response = error_page(request, status, title, sentence)
     else:

@@ -35,8 +35,7 @@ def make_document(routes: Sequence[Route], *, site_name: str) -> dict[str, Any]:
         if route.body is not None:
             adapters.append(((key, "body"), "validation", TypeAdapter(route.body)))
         adapters.extend(
-            ((key, str(status)), "serialization", TypeAdapter(model))
-            for status, model in route.replies.items()
+            ((key, str(status)), "serialization", TypeAdapter(model)) for status, model in route.replies.items()
         )
     # One pass over all types, so that a model has one name whoever refers to it.
     by_use, definitions = TypeAdapter.json_schemas(adapters, ref_template=_REF)
@@ -90,7 +89,7 @@ def _errors(route: Route) -> dict[int, str]:
     errors = {}
     if route.audience > Audience.PUBLIC:
         errors[403] = "Not allowed for whoever asks"
-    if route.path_model is not None or route.body is not None:
+    if route.path_model is not None or route.body is not None or route.method == "DELETE":
         errors[404] = "What was named is not here"
     if route.path_model is not None or route.query_model is not None or route.body is not None:
         errors[422] = "A field, parameter or the JSON itself is wrong"
@@ -99,6 +98,8 @@ def _errors(route: Route) -> dict[int, str]:
     if route.streams:
         errors |= {409: "The file does not continue there", 413: "The file is too large"}
     if route.method == "POST" and "tasks" in route.path:
+        errors[409] = "Not possible now"
+    if route.tag == "storage" and route.method != "GET":
         errors[409] = "Not possible now"
     errors[503] = "The database or the storage is away; try again"
     return dict(sorted(errors.items()))

@@ -104,9 +104,7 @@ async def _read(request: web.Request) -> bytes:
 
 def json_reply(payload: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """A JSON response."""
-    return web.Response(
-        body=to_json(payload), status=status, content_type="application/json", headers=headers
-    )
+    return web.Response(body=to_json(payload), status=status, content_type="application/json", headers=headers)
 
 
 def add_routes(app: web.Application, routes: list[Route]) -> None:

@@ -28,11 +28,12 @@ class Seed:
         return [*self._cameras(), *self._events(), *self._logs(), "ANALYZE TABLE cameras, events, logs, tallies, jobs"]
 
     def _cameras(self) -> list[str]:
-        return [
+        insert = (
             "INSERT INTO cameras (camera_id, name, location, ip_address, last_seen, created_at, updated_at)"
             " SELECT CONCAT('camera_', seq), CONCAT('Camera ', seq), 'Garden', CONCAT('192.168.1.', seq),"
             f" UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6) FROM seq_1_to_{CAMERAS}"
-        ]
+        )
+        return [insert]
 
     def _events(self) -> list[str]:
         # Evenly over a year up to now, cameras in turn with some disorder.

@@ -36,12 +36,12 @@ class Wire:
     def __init__(self, port: int, *, timeout_seconds: float = 30.0) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_seconds)
 
-    def send(self, method: str, path: str, body: Any = None) -> Reply:
-        """Make a request. Raises ``OSError`` or ``HTTPException`` when no reply comes."""
+    def send(self, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None) -> Reply:
+        """Make a request; bytes go as they are. Raises ``OSError`` or ``HTTPException`` when no reply comes."""
         started = time.monotonic()
         try:
-            data = None if body is None else json.dumps(body).encode()
-            self._connection.request(method, path, data, {"Content-Type": "application/json"})
+            data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+            self._connection.request(method, path, data, headers or {"Content-Type": "application/json"})
             response = self._connection.getresponse()
             content = response.read()
         except (OSError, http.client.HTTPException):
@@ -84,7 +84,8 @@ def post_clip(port: int, root: Path, clip: Clip, *, number: int = 0, camera_id: 
     wire = Wire(port)
     camera = {"camera_id": camera_id, "name": "Front", "location": "Garden", "ip_address": "127.0.0.1"}
     assert wire.send("POST", "/api/v1/cameras/register", camera).status in ACCEPTED
-    moment = datetime(2026, 3, 1, 10, tzinfo=UTC) + timedelta(seconds=number)
+    # Of today: neither retention nor the optimiser, which minds the age of clips, shall have an eye on it.
+    moment = datetime.now(UTC).replace(microsecond=0) + timedelta(microseconds=number)
     event = {"camera_id": camera_id, "timestamp": moment.isoformat(), "motion_score": 1.0}
     event_id = int(wire.send("POST", "/api/v1/events", event).body["id"])
     path = f"{camera_id}/videos/{event_id}_video.h264"
@@ -137,9 +138,7 @@ class Agent(threading.Thread):
 
     _times: Iterator[int] = itertools.count()
 
-    def __init__(
-        self, port: int, camera_id: str, root: Path, clips: list[Clip], *, pace_seconds: float
-    ) -> None:
+    def __init__(self, port: int, camera_id: str, root: Path, clips: list[Clip], *, pace_seconds: float) -> None:
         super().__init__(name=f"agent {camera_id}", daemon=True)
         self.camera_id = camera_id
         self.told: list[Told] = []
@@ -207,34 +206,40 @@ class Agent(threading.Thread):
         return event
 
     def _deliver(self, event: Told) -> None:
-        stem = f"{event.id}_{event.timestamp:%Y%m%d_%H%M%S}"
-        for file_type, path, content in (
-            ("image_a", f"{self.camera_id}/pictures/{stem}_a.jpg", self._stills[0]),
-            ("image_b", f"{self.camera_id}/pictures/{stem}_b.jpg", self._stills[1]),
-            ("thumbnail", f"{self.camera_id}/thumbs/{stem}_thumb.jpg", self._stills[0]),
-            ("video", f"{self.camera_id}/videos/{stem}_video.h264", event.clip.content),
-        ):
-            target = self._root / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = target.with_name(f"{target.name}.tmp")
-            temporary.write_bytes(content)
-            temporary.rename(target)
-            if file_type == "video" and event.id % 3 == 0:
-                target.with_name(f"{target.name}.READY").touch()
+        for file_type, (path, content) in self._files_of(event).items():
+            self._put(event, path, content)
             event.delivered[file_type] = path
             for pause_seconds in (0.05, 0.1, 0.0):
                 if self._report(event, file_type):
                     break
                 self._pause(pause_seconds)
 
+    def _files_of(self, event: Told) -> dict[str, tuple[str, bytes]]:
+        """Path and content of what is delivered, by file type, in that order."""
+        stem = f"{event.id}_{event.timestamp:%Y%m%d_%H%M%S}"
+        return {
+            "image_a": (f"{self.camera_id}/pictures/{stem}_a.jpg", self._stills[0]),
+            "image_b": (f"{self.camera_id}/pictures/{stem}_b.jpg", self._stills[1]),
+            "thumbnail": (f"{self.camera_id}/thumbs/{stem}_thumb.jpg", self._stills[0]),
+            "video": (f"{self.camera_id}/videos/{stem}_video.h264", event.clip.content),
+        }
+
+    def _put(self, event: Told, path: str, content: bytes) -> None:
+        """Copy a file to the share; beside some videos a sign that they are whole."""
+        target = self._root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f"{target.name}.tmp")
+        temporary.write_bytes(content)
+        temporary.rename(target)
+        if target.suffix == ".h264" and event.id % 3 == 0:
+            target.with_name(f"{target.name}.READY").touch()
+
     def _tell_again(self) -> bool:
         """Report what was given up; whether nothing is left."""
-        left = [
-            (event, file_type)
-            for event in self.told
-            for file_type in event.delivered.keys() - event.reported
-        ]
-        return all([self._report(event, file_type) for event, file_type in left])
+        left = [(event, file_type) for event in self.told for file_type in event.delivered.keys() - event.reported]
+        # All of them, also after one that failed.
+        told = [self._report(event, file_type) for event, file_type in left]
+        return all(told)
 
     def _report(self, event: Told, file_type: str) -> bool:
         body = {"file_type": file_type, "file_path": event.delivered[file_type], "transferred": True}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from tests.chaos.agents import Agent, Clip, make_clips
 from tests.footage import Footage
 from tests.harness import DaemonProcess
@@ -43,13 +44,13 @@ def make_daemon(place: Path) -> Iterator[MakeDaemon]:
     """A function that makes a daemon (not started) with a folder of its own; keyword arguments are its environment."""
     made: list[DaemonProcess] = []
 
-    def make(
-        name: str = "daemon", *, storage_root: Path | None = None, **environment: str
-    ) -> DaemonProcess:
+    def make(name: str = "daemon", *, storage_root: Path | None = None, **environment: str) -> DaemonProcess:
         folder = place / name
         root = storage_root or folder / "footage"
         root.mkdir(parents=True, exist_ok=True)
-        daemon = DaemonProcess(folder, root, environment=environment)
+        # What depends on the time of the day or on the room on the disk has no place here.
+        quiet = {"SECURITYCAMD_OPTIMISER__ENABLED": "false", "SECURITYCAMD_RETENTION__ENABLED": "false"}
+        daemon = DaemonProcess(folder, root, environment=quiet | environment)
         made.append(daemon)
         return daemon
 

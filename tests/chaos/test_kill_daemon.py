@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from securitycamd.media.mp4 import Mp4Error, read_facts
 from tests.chaos.agents import Agent, Clip, Told
-from tests.chaos.conftest import MakeDaemon, children_named, processes_of
+from tests.chaos.conftest import MakeDaemon, children_named, processes_of, unfinished_jobs
 from tests.chaos.whole import is_whole, packets
 from tests.harness import DaemonProcess, wait_until
 from tests.ollama_server import OllamaServer
-
-from securitycamd.media.mp4 import Mp4Error, read_facts
 
 ROUNDS = 30
 LIVES_IN_START_UP = 0.25
@@ -102,14 +102,64 @@ def check_event(told: Told, event: dict[str, Any]) -> None:
         assert event["video_h264_path"] == told.delivered["video"] or event["video_mp4_path"]
 
 
+def live_a_while(daemon: DaemonProcess, agents: list[Agent], chance: random.Random, found: Found) -> str:
+    """Start, hold what is there against what was acknowledged, and come back at the moment of the kill; its kind."""
+    acknowledged = [event for agent in agents for event in list(agent.told)]
+    if acknowledged and chance.random() < LIVES_IN_START_UP:
+        daemon.start(ready=False)
+        time.sleep(chance.uniform(0.05, 1.5))  # the moment of the kill
+        return "starting"
+    daemon.start()
+    assert not found.unfinished & temporaries(daemon.storage_root), "left by an earlier life"
+    listed = all_events(daemon)
+    for event in acknowledged:
+        check_event(event, listed[event.id])
+    if not agents[0].is_alive():
+        for agent in agents:
+            agent.start()
+    if acknowledged and chance.random() < AIMED:
+        removal = chance.random() < 0.5
+        await_state(daemon.storage_root, removal=removal)
+        return "aimed at removal" if removal else "aimed at remux"
+    time.sleep(chance.uniform(0.0, 1.2))  # the moment of the kill
+    return "ready"
+
+
+def check_all_done(daemon: DaemonProcess, told: list[Told]) -> None:
+    """Every event has come to the end of the chain, and nothing else is there."""
+    root = daemon.storage_root
+    listed = all_events(daemon)
+    assert listed.keys() == {event.id for event in told}
+    assert daemon.call("GET", "/api/v1/events")[1]["total"] == len(told)
+    for event in told:
+        now = listed[event.id]
+        check_event(event, now)
+        assert now["mp4_conversion_status"] == "complete"
+        assert now["video_h264_path"] is None
+        assert now["video_mp4_path"] == event.delivered["video"].removesuffix(".h264") + ".mp4"
+        assert now["video_duration"] == pytest.approx(event.clip.seconds)
+        assert now["ai_processed"] is True
+        jobs = daemon.call("GET", f"/api/v1/events/{event.id}/jobs")[1]
+        states = {job["kind"]: job["state"] for job in jobs}
+        assert (states["remux"], states["analyse"]) == ("done", "done")
+    with ThreadPoolExecutor(2) as pool:
+        frames = list(pool.map(lambda event: packets(root / listed[event.id]["video_mp4_path"]), told))
+    assert frames == [event.clip.frames for event in told]
+    assert is_whole(root / listed[told[-1].id]["video_mp4_path"])
+    markers = {".securitycamd-storage", ".securitycamd-camera"}
+    left = [path for path in root.rglob("*") if path.is_file() and path.suffix not in {".jpg", ".mp4"}]
+    assert [path for path in left if path.name not in markers] == [], "left lying on the share"
+    assert len(list(root.glob("*/videos/*"))) == len(told)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_killed_at_random_moments(
     make_daemon: MakeDaemon, agents: list[Agent], clips: list[Clip], ollama: OllamaServer, place: Path
 ) -> None:
     seed = int(os.environ.get("CHAOS_SEED", time.time_ns() % 1_000_000))
-    chance = random.Random(seed)
     print(f"seed {seed}: CHAOS_SEED={seed} makes the same choices again")
+    chance = random.Random(seed)
     daemon = make_daemon(
         SECURITYCAMD_ANALYSER__URL=ollama.url,
         SECURITYCAMD_ANALYSER__CONCURRENCY="2",
@@ -117,33 +167,12 @@ def test_killed_at_random_moments(
     )
     root = daemon.storage_root
     agents += [
-        Agent(daemon.port, f"camera_{number}", root, clips, pace_seconds=0.08 + 0.04 * number)
-        for number in range(3)
+        Agent(daemon.port, f"camera_{number}", root, clips, pace_seconds=0.08 + 0.04 * number) for number in range(3)
     ]
     hits: Counter[str] = Counter()
     found = Found(set(), set())
     for number in range(ROUNDS):
-        acknowledged = [event for agent in agents for event in list(agent.told)]
-        if number and chance.random() < LIVES_IN_START_UP:
-            daemon.start(ready=False)
-            delay = chance.uniform(0.05, 1.5)
-            when = "starting"
-        else:
-            daemon.start()
-            assert not found.unfinished & temporaries(root), "left by an earlier life"
-            listed = all_events(daemon)
-            for event in acknowledged:
-                check_event(event, listed[event.id])
-            if not number:
-                for agent in agents:
-                    agent.start()
-            delay = chance.uniform(0.0, 1.2)
-            when = "ready"
-        if when == "ready" and chance.random() < AIMED:
-            when = chance.choice(["aimed at remux", "aimed at removal"])
-            await_state(root, removal=when == "aimed at removal")
-        else:
-            time.sleep(delay)  # the moment of the kill
+        when = live_a_while(daemon, agents, chance, found)
         database = children_named(daemon, "mariadbd")
         daemon.kill()
         if power := chance.random() < DATABASE_TOO:
@@ -155,8 +184,9 @@ def test_killed_at_random_moments(
         hits["source not removed yet"] += bool(found.both - before.both)
         hits["database too"] += power
         print(
-            f"round {number}: {when} {delay:.3f} s, database {'killed' if power else 'closed'},"
-            f" {len(acknowledged)} events, {len(found.unfinished)} unfinished, {len(found.both)} with source and MP4"
+            f"round {number}: {when}, database {'killed' if power else 'closed'},"
+            f" {sum(len(agent.told) for agent in agents)} events,"
+            f" {len(found.unfinished)} unfinished, {len(found.both)} with source and MP4"
         )
     print(dict(hits))
     assert hits["remux under way"] >= 2, "hardly a kill came while a clip was being converted: this shows little"
@@ -166,31 +196,11 @@ def test_killed_at_random_moments(
         agent.finish()
     # What a rest takes: leases of killed lives are given back at the start, so nothing waits for one to run out.
     wait_until(
-        lambda: daemon.call("GET", "/api/v1/stats")[1]["queues"] == [],
+        lambda: not unfinished_jobs(daemon, "remux") and not unfinished_jobs(daemon, "analyse"),
         seconds=60,
         what="all jobs are done",
     )
-    told = [event for agent in agents for event in agent.told]
-    listed = all_events(daemon)
-    assert listed.keys() == {event.id for event in told}
-    assert daemon.call("GET", "/api/v1/events")[1]["total"] == len(told)
-    for event in told:
-        check_event(event, listed[event.id])
-        now = listed[event.id]
-        assert now["mp4_conversion_status"] == "complete"
-        assert now["video_h264_path"] is None
-        assert now["video_mp4_path"] == event.delivered["video"].removesuffix(".h264") + ".mp4"
-        assert now["video_duration"] == pytest.approx(event.clip.seconds)
-        assert now["ai_processed"] is True
-        jobs = daemon.call("GET", f"/api/v1/events/{event.id}/jobs")[1]
-        assert {job["kind"]: job["state"] for job in jobs} == {"remux": "done", "analyse": "done"}
-    with ThreadPoolExecutor(2) as pool:
-        frames = list(pool.map(lambda event: packets(root / listed[event.id]["video_mp4_path"]), told))
-    assert frames == [event.clip.frames for event in told]
-    assert is_whole(root / listed[told[-1].id]["video_mp4_path"])
-    left = [path for path in root.rglob("*") if path.is_file() and path.suffix not in {".jpg", ".mp4"}]
-    assert left == [], "left lying on the share"
-    assert len(list(root.glob("*/videos/*"))) == len(told)
+    check_all_done(daemon, [event for agent in agents for event in agent.told])
     assert daemon.stop() == 0
     assert processes_of(place) == []
 

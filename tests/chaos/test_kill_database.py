@@ -1,4 +1,4 @@
-"""``kill -9`` of the embedded MariaDB: 503 meanwhile, never 500; it comes back by itself; nothing acknowledged is lost."""
+"""``kill -9`` of the embedded MariaDB: 503 meanwhile, never 500; it comes back; nothing acknowledged is lost."""
 
 import contextlib
 import http.client
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from tests.chaos.agents import Agent, Clip, Reply, Wire
 from tests.chaos.conftest import MakeDaemon, children_named, processes_of, unfinished_jobs
 from tests.harness import DaemonProcess, wait_until
@@ -65,8 +66,7 @@ def test_killed_again_and_again_under_load(
     daemon = make_daemon(SECURITYCAMD_ANALYSER__ENABLED="false")
     daemon.start()
     agents += [
-        Agent(daemon.port, f"camera_{number}", daemon.storage_root, clips, pace_seconds=0.03)
-        for number in range(3)
+        Agent(daemon.port, f"camera_{number}", daemon.storage_root, clips, pace_seconds=0.03) for number in range(3)
     ]
     readers = [Reader(daemon.port), Reader(daemon.port)]
     for thread in (*agents, *readers):
@@ -75,7 +75,7 @@ def test_killed_again_and_again_under_load(
     for number in range(KILLS):
         before = sum(len(agent.told) for agent in agents)
         wait_until(
-            lambda before=before: sum(len(agent.told) for agent in agents) >= before + 5,  # type: ignore[misc]  # mypy cannot tell the type of a bound default
+            lambda before=before: sum(len(agent.told) for agent in agents) >= before + 5,
             seconds=30,
             what="events are taken",
         )
@@ -155,12 +155,9 @@ def test_a_database_that_hangs_holds_no_request_for_long(make_daemon: MakeDaemon
     database.send_signal(signal.SIGSTOP)
     try:
         asking = [
-            threading.Thread(target=lambda w=w: replies.append(w.send("POST", "/api/v1/events", event)))  # type: ignore[misc]  # mypy cannot tell the type of a bound default
+            threading.Thread(target=lambda w=w: replies.append(w.send("POST", "/api/v1/events", event)))
             for w in wires[:10]
-        ] + [
-            threading.Thread(target=lambda w=w: replies.append(w.send("GET", "/api/v1/cameras")))  # type: ignore[misc]  # as above
-            for w in wires[10:]
-        ]
+        ] + [threading.Thread(target=lambda w=w: replies.append(w.send("GET", "/api/v1/cameras"))) for w in wires[10:]]
         for thread in asking:
             thread.start()
         for thread in asking:

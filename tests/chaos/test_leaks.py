@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
+
 from tests.chaos.agents import Clip, Wire, make_still, post_clip
 from tests.chaos.conftest import MakeDaemon, unfinished_jobs
 from tests.harness import DaemonProcess, wait_until
@@ -126,12 +127,17 @@ def all_kinds(port: int, event_id: int, playable: str, still: str) -> list[Calla
         ("POST", "/api/v1/logs", [line] * 20),
         ("POST", "/api/v1/logs", []),
     ]
-    kinds: list[Callable[[Wire], Any]] = [lambda wire, sent=sent: wire.send(*sent) for sent in sent]  # type: ignore[misc]  # mypy cannot tell the type of a bound default
-    return [*kinds, lambda _: hang_up(port)]
+
+    def sends(method: str, path: str, body: Any) -> Callable[[Wire], Any]:
+        return lambda wire: wire.send(method, path, body)
+
+    return [*(sends(*each) for each in sent), lambda _: hang_up(port)]
 
 
 @pytest.mark.slow
-def test_nothing_is_held_after_requests_and_conversions(make_daemon: MakeDaemon, clips: list[Clip], place: Path) -> None:
+def test_nothing_is_held_after_requests_and_conversions(
+    make_daemon: MakeDaemon, clips: list[Clip], place: Path
+) -> None:
     place.joinpath("sitecustomize.py").write_text(SITE)
     daemon = make_daemon(
         PYTHONPATH=str(place), SECURITYCAMD_ANALYSER__ENABLED="false", SECURITYCAMD_LOGGING__LEVEL="WARNING"

@@ -12,17 +12,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pymysql
 import pytest
+
+from securitycamd.db.engine import DatabaseAddress
 from tests.chaos.agents import ACCEPTED, Clip, post_clip
 from tests.chaos.conftest import MakeDaemon, children_named, processes_of, unfinished_jobs
 from tests.chaos.whole import packets
 from tests.harness import DaemonProcess, free_port, wait_until
-
-from securitycamd.db.engine import DatabaseAddress
 
 STOP_SECONDS = 10.0
 # Deaf to TERM, with a child that is deaf too.
@@ -125,16 +126,14 @@ def test_stops_with_a_hung_ffmpeg_and_gives_its_job_back(
 def test_a_hung_ffmpeg_is_ended_and_the_clip_tried_again(
     make_daemon: MakeDaemon, own_database: dict[str, str], hung_tools: str, clips: list[Clip]
 ) -> None:
-    daemon = make_daemon(
-        PATH=hung_tools, SECURITYCAMD_CONVERTER__TIMEOUT_SECONDS="0.5", **own_database
-    ).start()
+    daemon = make_daemon(PATH=hung_tools, SECURITYCAMD_CONVERTER__TIMEOUT_SECONDS="0.5", **own_database).start()
     event_id = post_clip(daemon.port, daemon.storage_root, clips[0])
     (failed,) = wait_until(
         lambda: events_of(daemon, "clip could not be converted"), seconds=20, what="the tool is given up"
     )
     assert failed["fault"] == "FFmpeg hung"
     assert failed["state"] == "queued"
-    Path(hung_tools.split(":")[0], "ffmpeg").unlink()  # the next in PATH is the real one
+    Path(hung_tools.split(":", maxsplit=1)[0], "ffmpeg").unlink()  # the next in PATH is the real one
     wait_until(lambda: not unfinished_jobs(daemon, "remux"), seconds=20, what="the clip is converted")
     path = daemon.call("GET", f"/api/v1/events/{event_id}")[1]["video_mp4_path"]
     assert packets(daemon.storage_root / path) == clips[0].frames
@@ -240,24 +239,26 @@ def test_reloads_what_can_change_live(
 
     assert seconds_of_a_clip(0) == pytest.approx(clips[1].frames / 15)
     with half_sent(daemon) as finish:
-        lines = reload(b'[converter]\nframe_rate = 5\nprocesses = 3\n[server]\nstop_seconds = 2\n[site]\nname = "Hut"\n')
+        lines = reload(
+            b'[converter]\nframe_rate = 5\nprocesses = 3\n[server]\nstop_seconds = 2\n[site]\nname = "Hut"\n'
+        )
         assert finish() == 201
     told = {line["event"]: line for line in lines}
     assert told["settings reloaded"]["applied"] == ["converter.frame_rate", "converter.processes", "site.name"]
-    later = wait_until(
-        lambda: events_of(daemon, "some settings need a restart"), seconds=5, what="it names the rest"
-    )
+    later = wait_until(lambda: events_of(daemon, "some settings need a restart"), seconds=5, what="it names the rest")
     assert later[0]["keys"] == ["server.stop_seconds"]
     assert seconds_of_a_clip(1) == pytest.approx(clips[1].frames / 5)
 
-    for number, (text, problem) in enumerate((
-        (b"[converter]\nframe_rate = 0\n", "converter.frame_rate = 0: "),
-        (b"[converter\n", "is not valid TOML"),
-        (b"[converter]\nframe_rat = 5\n", "converter.frame_rat = 5: no such setting"),
-        (b'[site]\ntime_zone = "Nowhere/Atlantis"\n', "site.time_zone = 'Nowhere/Atlantis': "),
-        (b"converter = 5\n", "converter = 5: "),
-        (b"\xff\xfe\x00", "is not valid TOML"),
-    )):
+    for number, (text, problem) in enumerate(
+        (
+            (b"[converter]\nframe_rate = 0\n", "converter.frame_rate = 0: "),
+            (b"[converter\n", "is not valid TOML"),
+            (b"[converter]\nframe_rat = 5\n", "converter.frame_rat = 5: no such setting"),
+            (b'[site]\ntime_zone = "Nowhere/Atlantis"\n', "site.time_zone = 'Nowhere/Atlantis': "),
+            (b"converter = 5\n", "converter = 5: "),
+            (b"\xff\xfe\x00", "is not valid TOML"),
+        )
+    ):
         (line,) = reload(text)
         assert line["event"] == "settings not reloaded"
         assert problem in line["problem"]
@@ -316,9 +317,7 @@ def test_unknown_option_of_the_database_address(make_daemon: MakeDaemon) -> None
     assert "database.url" in line
 
 
-def test_second_daemon_on_one_state_folder(
-    make_daemon: MakeDaemon, own_database: dict[str, str], place: Path
-) -> None:
+def test_second_daemon_on_one_state_folder(make_daemon: MakeDaemon, own_database: dict[str, str], place: Path) -> None:
     first = make_daemon("first", **own_database).start()
     second = make_daemon("second", **own_database)
     second.environment["SECURITYCAMD_STATE_DIRECTORY"] = str(first.folder / "state")
@@ -428,7 +427,7 @@ class Listener:
     def longest_silence(self) -> float:
         """Between two of what it heard."""
         times = [moment for moment, _ in self.heard]
-        return max(after - before for before, after in zip(times, times[1:], strict=False))
+        return max(after - before for before, after in pairwise(times))
 
     def close(self) -> None:
         """Hear no more."""
@@ -492,9 +491,7 @@ def test_storage_root_vanishes_and_comes_back(
     event_id = post_clip(daemon.port, root, clips[1], number=1)
     path = f"camera_1/videos/{event_id}_video.h264"
     (away / path).write_bytes(clips[1].content)  # on the disk that is not mounted
-    wait_until(
-        lambda: events_of(daemon, "conversion waits for the storage"), seconds=10, what="the job is given back"
-    )
+    wait_until(lambda: events_of(daemon, "conversion waits for the storage"), seconds=10, what="the job is given back")
     wait_until(
         lambda: "storage" in daemon.call("GET", "/api/v1/health")[1]["problems"],
         seconds=15,
@@ -528,17 +525,19 @@ def test_disk_full_and_freed(
         room = shutil.disk_usage(root).free - len(clips[2].content) - 16 * 1024
         filler.write_bytes(bytes(room))
         event_id = post_clip(daemon.port, root, clips[2])
-        failed = wait_until(
-            lambda: events_of(daemon, "clip could not be converted")
-            or events_of(daemon, "conversion waits for the storage"),
-            seconds=20,
-            what="the conversion fails",
-        )
-        print(failed[0])
+
+        def job() -> dict[str, Any]:
+            (found,) = daemon.call("GET", f"/api/v1/events/{event_id}/jobs")[1]
+            assert isinstance(found, dict)
+            return found
+
+        wait_until(lambda: job()["last_error"], seconds=20, what="the conversion fails")
+        # The storage's trouble, not the clip's: it waits, and no attempt is spent.
+        assert (job()["state"], job()["attempts"]) == ("queued", 0)
+        assert job()["last_error"] == "The footage storage is full."
         source = root / f"camera_1/videos/{event_id}_video.h264"
         assert source.read_bytes() == clips[2].content
-        (job,) = daemon.call("GET", f"/api/v1/events/{event_id}/jobs")[1]
-        assert job["state"] in {"queued", "running"}
+        assert [path.name for path in source.parent.iterdir()] == [source.name]
         filler.unlink()
         wait_until(lambda: not unfinished_jobs(daemon, "remux"), seconds=40, what="the clip is converted")
         assert packets(source.with_suffix(".mp4")) == clips[2].frames

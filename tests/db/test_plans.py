@@ -10,7 +10,19 @@ from typing import Any
 
 import pytest
 
-from securitycamd.db import cameras, events, jobs, logs, migrate, tallies
+from securitycamd.db import (
+    cameras,
+    events,
+    footage,
+    jobs,
+    linking,
+    logs,
+    migrate,
+    optimisation,
+    removals,
+    retries,
+    tallies,
+)
 from securitycamd.db.engine import Database, DatabaseAddress, Transaction
 from securitycamd.db.statements import Command, Query, expanded
 from securitycamd.domain.jobs import JobKind
@@ -205,6 +217,44 @@ async def test_the_claim_touches_few_rows(full: Database) -> None:
         assert await handled(transaction) < 30
 
 
+@pytest.mark.parametrize("kind", [JobKind.REMUX, JobKind.ANALYSE])
+async def test_the_claim_of_the_oldest_reads_its_index_forwards(full: Database, kind: JobKind) -> None:
+    for query, values in ((jobs._DUE_PRIORITY, {}), (jobs._OLDEST, {"priority": 0})):
+        step = only(await plan(full, query, kind=kind, **values), "jobs")
+        assert step.key == "ix_jobs_claim"
+        assert step.type in {"ref", "range"}
+        assert "filesort" not in step.extra
+        assert "temporary" not in step.extra
+
+
+async def test_the_claim_of_the_oldest_touches_few_rows(full: Database) -> None:
+    async with full.transaction() as transaction:
+        await transaction.script("FLUSH LOCAL STATUS")
+        assert await jobs.claim(transaction, JobKind.ANALYSE, owner="a:2", lease_seconds=5, oldest=True)
+        assert await handled(transaction) < 30
+
+
+async def test_what_failed_is_found_in_an_index(full: Database) -> None:
+    for shape, values in (("all", {}), ("many", {"cameras": list(CAMERAS[:2])})):
+        asked = {"kind": "remux", "limit": 200}
+        # As good while little failed: the few are sorted.
+        good = {"ix_jobs_claim", "ix_jobs_lease"}
+        step = only(await plan(full, retries._FAILED[shape], before=END, **asked, **values), "jobs")
+        assert step.key in good
+        steps = await plan(full, retries._LISTS[shape], state="failed", **asked, **values)
+        assert {step.key for step in steps if step.table == "jobs"} <= good, steps
+
+
+async def test_playable_clips_are_found_in_an_index(full: Database) -> None:
+    step = only(await plan(full, optimisation._PLAYABLE, below=2**32, limit=200), "events")
+    assert step.key == "ix_events_conversion"
+    assert step.type in {"ref", "range"}
+    assert "filesort" not in step.extra
+    for query, values in ((optimisation._WAITING, {}), (optimisation._DUE, {"newest": 100})):
+        step = only(await plan(full, query, limit=8, **values), "jobs")
+        assert step.key == "ix_jobs_claim"
+
+
 async def handled(session: Transaction) -> int:
     """Rows that the connection's statements read since the last FLUSH STATUS."""
     rows = await session.script("SHOW SESSION STATUS LIKE 'Handler_read%'")
@@ -313,3 +363,55 @@ async def test_sums_and_places(full: Database, series: list[str]) -> None:
 async def test_one_camera(full: Database) -> None:
     step = only(await plan(full, cameras._SELECT_ONE, camera_id="camera_1"), "cameras")
     assert (step.type, step.key) == ("const", "uq_cameras_camera_id")
+
+
+async def test_what_linking_and_the_storage_check_ask_of_events(full: Database) -> None:
+    step = only(await plan(full, linking._SETTLED, ids=[1, 2, 3]), "events")
+    assert (step.type, step.key) == ("range", "PRIMARY")
+    step = only(await plan(full, linking._CONVERSIONS, ids=[1, 2, 3]), "jobs")
+    assert (step.type, step.key) == ("range", "uq_jobs_event_id_kind")
+    step = only(await plan(full, linking._OVERDUE, after=EVENTS - 100, since=START, before=END), "events")
+    assert (step.type, step.key) == ("range", "PRIMARY")
+    assert step.rows < 400
+    assert "filesort" not in step.extra
+    step = only(await plan(full, linking._NEXT_IDS, after=3000, limit=50), "events")
+    assert (step.type, step.key) == ("range", "PRIMARY")
+    assert "filesort" not in step.extra
+    near = {"camera": "camera_1", "start": START, "end": datetime(2025, 1, 1, 2), "limit": 100}
+    step = only(await plan(full, linking._NEAR, **near), "events")
+    assert (step.type, step.key) == ("range", "uq_events_camera_id_timestamp")
+    assert "filesort" not in step.extra
+
+
+async def test_the_newest_id_touches_few_rows(full: Database) -> None:
+    async with full.transaction() as transaction:
+        await transaction.script("FLUSH LOCAL STATUS")
+        assert await linking.newest_id(transaction) >= EVENTS
+        assert await handled(transaction) < 5
+
+
+async def test_what_goes_next_is_found_in_an_index(full: Database) -> None:
+    steps = await plan(full, removals._OLDEST, camera="camera_1", before=END, limit=25)
+    step = only(steps, "events")
+    assert step.type in {"range", "ref"}
+    assert step.key == "uq_events_camera_id_timestamp"
+    assert "filesort" not in step.extra
+    async with full.session() as session:
+        await session.script("FLUSH LOCAL STATUS")
+        assert len(await removals.oldest(session, ["camera_1"], before=None, limit=25)) == 25
+        # An event, its jobs and its mark each.
+        assert await handled(session) < 200
+
+
+async def test_what_is_measured_next_is_found_in_an_index(full: Database) -> None:
+    step = only(await plan(full, footage._BEFORE, before=2**32, limit=100), "events")
+    assert (step.type, step.key) == ("range", "PRIMARY")
+    assert "filesort" not in step.extra
+
+
+async def test_the_next_counted_source_of_lines_is_found_by_the_key(full: Database) -> None:
+    step = only(await plan(full, logs._NEXT_SERIES, after="logs|", end="logs}"), "tallies")
+    assert (step.type, step.key) == ("range", "PRIMARY")
+    assert "filesort" not in step.extra
+    step = only(await plan(full, logs._FORGET, series="events", span="hour", before=END, limit=5), "tallies")
+    assert (step.type, step.key) == ("range", "PRIMARY")

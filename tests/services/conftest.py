@@ -15,7 +15,7 @@ from structlog.typing import EventDict
 
 from securitycamd.composition import Shared
 from securitycamd.config import SettingsHolder
-from securitycamd.db.engine import Database
+from securitycamd.db.engine import Database, DatabaseAddress
 from securitycamd.domain.jobs import Job, JobKind
 from securitycamd.domain.models import CameraRegistration, Event, FileReport
 from securitycamd.domain.names import FileType
@@ -25,6 +25,7 @@ from securitycamd.services.jobs import JobReport
 from securitycamd.settings import Settings
 from securitycamd.storage.files import Files
 from tests.conftest import INSTANCE
+from tests.db.conftest import Line
 from tests.footage import Footage
 
 CAMERA = "camera_1"
@@ -137,6 +138,8 @@ async def make_bench(
             stack.push_async_callback(media.close, 0.2)
             shared = Shared.make(SettingsHolder(settings), on_database, files, media, instance)
             stack.push_async_callback(shared.analysis.close)
+            await asyncio.to_thread(shared.analysis.analyst)
+            await shared.storage.open()
             bench = Bench(shared, storage_root)
             await bench.register()
             return bench
@@ -154,6 +157,26 @@ def short_folder() -> Iterator[Path]:
     """A folder with a name so short that sockets fit."""
     with tempfile.TemporaryDirectory(prefix="scl-") as name:
         yield Path(name)
+
+
+@dataclass
+class Severed:
+    """A pool on the database through a line that can be cut and mended."""
+
+    line: Line
+    database: Database
+
+
+@pytest.fixture
+async def severed(worker_database: DatabaseAddress, short_folder: Path) -> AsyncIterator[Severed]:
+    """Such a pool; its waits are short."""
+    line = Line(worker_database, short_folder)
+    await line.mend()
+    pool = Database(line.address, pool_size=3, wait_seconds=1, statement_seconds=2)
+    await pool.open()
+    yield Severed(line, pool)
+    await pool.close()
+    await line.cut()
 
 
 @pytest.fixture(scope="session")

@@ -47,7 +47,11 @@ class Shelf:
             self.bench.shared.database,
             event.id,
             paths
-            | {"status": EventStatus.COMPLETE, "mp4_conversion_status": ConversionStatus.COMPLETE, "ai_processed": True},
+            | {
+                "status": EventStatus.COMPLETE,
+                "mp4_conversion_status": ConversionStatus.COMPLETE,
+                "ai_processed": True,
+            },
         )
         await self.bench.shared.measuring.measure([event.id])
         if starred:

@@ -98,6 +98,7 @@ async def test_with_the_server_in_trouble_the_job_waits_and_costs_nothing(
     bench: Bench, server: OllamaServer, still: bytes, trouble: str
 ) -> None:
     event_id = await stills(bench, still, still)
+    models = server.models
     match trouble:
         case "away":
             await server.stop()
@@ -106,7 +107,7 @@ async def test_with_the_server_in_trouble_the_job_waits_and_costs_nothing(
         case "failing":
             server.always = Reply.failing()
         case "no model":
-            models, server.models = server.models, {}
+            server.models = {}
         case "cut":
             server.always = Reply(cut=True)
     for _ in range(MAX_ATTEMPTS + 1):
@@ -118,8 +119,7 @@ async def test_with_the_server_in_trouble_the_job_waits_and_costs_nothing(
     assert (await bench.seen(event_id)).ai_error is None
     if trouble == "away":
         await server.start()
-    if trouble == "no model":
-        server.models = models
+    server.models = models
     server.always = None
     await analyse(bench)
     await is_described(bench, event_id)
@@ -217,7 +217,8 @@ async def test_who_lost_the_lease_keeps_nothing(bench: Bench, server: OllamaServ
     server.enqueue(Reply(delay_seconds=0.5))
     job = await bench.claim(KIND)
     slow = asyncio.create_task(bench.shared.analysis.analyse(job))
-    await server.waiting.wait()
+    async with asyncio.timeout(10):
+        await server.waiting.wait()
     await bench.run_out()
     other = JobQueue(bench.shared.database, OTHER)
     assert await other.recover_stale() == 1
@@ -279,8 +280,9 @@ async def test_with_the_server_away_all_wait_one_looks_and_all_are_done_when_it_
             job = await bench.job(event_id, KIND)
             assert job.attempts <= 1, "no attempt is spent but the one under way"
         await server.start()
-        while any([not (await bench.seen(event_id)).ai_processed for event_id in events]):
-            await asyncio.sleep(0.02)
+        for event_id in events:
+            while not (await bench.seen(event_id)).ai_processed:  # noqa: ASYNC110 - the row has no event either
+                await asyncio.sleep(0.02)
         control.stopping.set()
         control.wake()
         await running

@@ -1,4 +1,8 @@
-"""Newest first, and yet an old backlog moves however many new jobs arrive; what an operator asks for goes before both."""
+"""Newest first, and yet an old backlog moves however many new jobs arrive; an operator's wish goes before both."""
+
+from typing import Any
+
+import pytest
 
 from securitycamd.domain.jobs import JobKind, JobOutcome
 from securitycamd.services.jobs import OLDEST_EVERY
@@ -61,12 +65,29 @@ async def test_what_is_not_due_is_no_oldest(bench: Bench) -> None:
 
 async def test_progress_is_shown_while_a_job_is_worked_on(bench: Bench) -> None:
     event_id = await bench.clip(None)
-    assert (await bench.job(event_id)).progress is None
+    assert (await bench.job(event_id)).progress is None  # nobody works on it
     job = await bench.claim()
     tell = bench.shared.jobs.progress_of(job)
     tell(0.25)
     assert (await bench.job(event_id)).progress == 0.25
     async with bench.shared.database.transaction() as transaction:
         await bench.shared.jobs.finish(transaction, job, JobOutcome.DONE)
+    bench.shared.jobs.let_go(job)
+    assert (await bench.job(event_id)).progress is None
+
+
+async def test_a_conversion_tells_its_progress(bench: Bench, clip: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    event_id = await bench.clip(clip)
+    seen: list[float | None] = []
+    publish = bench.shared.files.publish
+
+    async def look(*arguments: Any, **options: Any) -> None:
+        seen.append((await bench.job(event_id)).progress)
+        await publish(*arguments, **options)
+
+    monkeypatch.setattr(bench.shared.files, "publish", look)
+    job = await bench.claim()
+    await bench.shared.conversion.convert(job)
+    assert seen == [1.0]
     bench.shared.jobs.let_go(job)
     assert (await bench.job(event_id)).progress is None

@@ -10,10 +10,6 @@ from typing import Any
 import psutil
 import pytest
 from structlog.typing import EventDict
-from tests.chaos.whole import packets
-from tests.conftest import INSTANCE
-from tests.footage import Footage
-from tests.services.conftest import LEASE_SECONDS, Bench, MakeBench
 
 from securitycamd.domain.clips import FAULT_SENTENCES, ClipFault
 from securitycamd.domain.errors import StorageUnavailableError
@@ -21,6 +17,10 @@ from securitycamd.domain.jobs import MAX_ATTEMPTS, Job, JobKind, JobState
 from securitycamd.domain.names import ConversionStatus, FileType
 from securitycamd.services.conversion import target_of
 from securitycamd.services.jobs import JobQueue, JobReport, LeaseLostError
+from tests.chaos.whole import packets
+from tests.conftest import INSTANCE
+from tests.footage import Footage
+from tests.services.conftest import LEASE_SECONDS, Bench, MakeBench
 
 FRAMES = 15
 OTHER = "00000000000000bb"
@@ -406,7 +406,9 @@ async def test_a_kill_in_the_middle_of_the_writing_leaves_only_what_the_next_sta
 
 
 @pytest.mark.parametrize("function", ["temporary_for", "publish", "remove", "locate"])
-@pytest.mark.parametrize("error", [StorageUnavailableError(), PermissionError(13, "not allowed")], ids=["away", "denied"])
+@pytest.mark.parametrize(
+    "error", [StorageUnavailableError(), PermissionError(13, "not allowed")], ids=["away", "denied"]
+)
 async def test_a_storage_that_fails_at_any_step_makes_the_job_wait(
     bench: Bench, clip: bytes, monkeypatch: pytest.MonkeyPatch, function: str, error: Exception
 ) -> None:

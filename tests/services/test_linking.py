@@ -56,6 +56,16 @@ async def strays(bench: Bench) -> dict[str, str]:
     return {stray.path: stray.reason for stray in page.items}
 
 
+async def guarded(bench: Bench) -> StorageGuard:
+    """The guard of the storage root, which is content."""
+    files = bench.shared.files
+    if files.guard is None:
+        files.guard = StorageGuard(files, IDENTITY)
+        await files.guard.establish(adopt=True)
+    assert (await files.guard.check()).is_ok
+    return files.guard
+
+
 async def kinds(bench: Bench, event: Event) -> set[JobKind]:
     return {job.kind for job in await bench.shared.jobs.of_event(event.id)}
 
@@ -89,6 +99,16 @@ async def test_files_of_both_dialects_are_linked_as_if_reported(
     assert (await bench.seen(event.id)).mp4_conversion_status is ConversionStatus.COMPLETE
     again = await bench.shared.linking.scan()
     assert (again.linked, again.strays, again.waiting) == (0, 0, 0)
+
+
+async def test_a_ready_file_without_its_video_goes(bench: Bench) -> None:
+    event = await event_at(bench)
+    alone, beside = (name(number, "video") for number in (event.id + 1, event))
+    put(bench, beside)
+    for video in (alone, beside):
+        put(bench, f"{video}.READY", b"", age=2 * linking.READY_KEPT_SECONDS)
+    await bench.shared.linking.scan()
+    assert [(bench.root / f"{video}.READY").exists() for video in (alone, beside)] == [False, True]
 
 
 async def test_what_an_agent_reported_stays_as_it_is(bench: Bench) -> None:
@@ -147,6 +167,7 @@ async def test_a_whole_mp4_becomes_the_clip(bench: Bench, clip: bytes) -> None:
     seen = await bench.seen(event.id)
     assert (seen.video_mp4_path, seen.mp4_conversion_status) == (playable, ConversionStatus.COMPLETE)
     assert seen.video_duration == pytest.approx(1.0)
+    assert JobKind.STILLS in await kinds(bench, event)  # it has no pictures, and nobody will bring them
 
 
 async def test_a_lost_mp4_is_made_again_from_its_source(bench: Bench, clip: bytes) -> None:
@@ -368,17 +389,53 @@ async def test_overdue_files_are_found_without_a_scan(
 
 
 async def test_nothing_is_said_of_a_storage_that_is_not_the_right_one(bench: Bench) -> None:
-    files = bench.shared.files
-    files.guard = StorageGuard(files, IDENTITY)
-    assert (await files.guard.establish(adopt=True)).is_ok
+    guard = await guarded(bench)
     stray = name(77_007, "a")
     put(bench, stray)
     await bench.shared.linking.scan()
     aside = bench.root.with_name("unmounted")
     bench.root.rename(aside)
     bench.root.mkdir()
-    assert not (await files.guard.check()).is_ok
+    assert not (await guard.check()).is_ok
     for call in (bench.shared.linking.scan, bench.shared.linking.look_for_overdue):
         with pytest.raises(StorageUnavailableError):
             await call()
     assert set(await strays(bench)) == {stray}
+
+
+async def test_of_a_camera_whose_folder_is_not_the_right_one_nothing_is_forgotten(bench: Bench) -> None:
+    guard = await guarded(bench)
+    await bench.register("camera_2")
+    lost, gone = name(77_008, "a"), name(77_009, "a", camera_id="camera_2")
+    put(bench, lost)
+    put(bench, gone)
+    await guard.mark_camera("camera_1")
+    await bench.shared.linking.scan()
+    (bench.root / "camera_1").rename(bench.root / "aside")
+    (bench.root / "camera_1" / "pictures").mkdir(parents=True)
+    (bench.root / gone).unlink()
+    await bench.shared.linking.scan()
+    assert set(await strays(bench)) == {lost}
+
+
+async def test_many_strays_are_forgotten_in_steps(bench: Bench) -> None:
+    paths = [name(78_000 + number, "a") for number in range(2500)]
+    for path in paths:
+        put(bench, path)
+    await bench.shared.linking.scan()
+    assert await stray_rows.count(bench.shared.database, None) == len(paths)
+    for path in paths:
+        (bench.root / path).unlink()
+    await bench.shared.linking.scan()
+    assert await strays(bench) == {}
+
+
+async def test_two_scans_at_once_do_no_harm(bench: Bench) -> None:
+    event = await event_at(bench)
+    for kind in ("a", "b", "thumb"):
+        put(bench, name(event, kind))
+    put(bench, name(77_010, "a"))
+    await asyncio.gather(bench.shared.linking.scan(), bench.shared.linking.scan())
+    seen = await bench.seen(event.id)
+    assert seen.image_a_path == name(event, "a")
+    assert set(await strays(bench)) == {name(77_010, "a")}

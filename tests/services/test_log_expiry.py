@@ -20,7 +20,7 @@ async def add(bench: Bench, *days_ago: float, source: str = "camera_1") -> None:
 
 
 async def expire_all(bench: Bench) -> None:
-    """Until the oldest day that may stay is the first: the lock on partitions is of the whole server, and tests share it."""
+    """Until no older day is left: the lock on partitions is of the whole server, which tests share."""
     before = rows.partition_name((TODAY - timedelta(days=3)).date())
     async with asyncio.timeout(30):
         while [name for name in await partitions(bench) if "p_2" <= name < before]:
@@ -70,7 +70,9 @@ async def test_old_lines_go_with_their_days_and_their_counts(make_bench: MakeBen
     await add(bench, 0, 400, 500, 8.5, source="camera_2")
     assert await check_counts(bench) == 11
     await expire_all(bench)
-    kept = [NOW - timedelta(days=days) for days in (0, 0, 1, 2.9) if NOW - timedelta(days=days) >= TODAY - timedelta(days=3)]
+    kept = [
+        NOW - timedelta(days=days) for days in (0, 0, 1, 2.9) if NOW - timedelta(days=days) >= TODAY - timedelta(days=3)
+    ]
     assert await check_counts(bench) == len(kept)
     left = await partitions(bench)
     assert left[0] == "p_past"

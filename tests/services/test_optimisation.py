@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.footage import Footage
-from tests.services.conftest import CAMERA, Bench, MakeBench
 
 from securitycamd.db import footage as footage_rows
+from securitycamd.domain.clips import ClipError, ClipFault
 from securitycamd.domain.errors import ConflictError, StorageUnavailableError
 from securitycamd.domain.jobs import JobKind, JobState
 from securitycamd.domain.names import ConversionStatus
 from securitycamd.domain.principal import TRUSTED_OPERATOR
 from securitycamd.services import optimisation
 from securitycamd.services.optimisation import GIVEN_BACK, MAX_ATTEMPTS, QUEUE_TARGET
+from securitycamd.storage.files import Disk
+from tests.footage import Footage
+from tests.services.conftest import CAMERA, Bench, MakeBench
 
 OPTIMISE = JobKind.OPTIMISE
 FRAMES = 30
@@ -201,7 +203,7 @@ async def test_a_job_is_given_back_when_the_window_closes(bench: Bench, footage:
     job = await bench.claim(OPTIMISE)
     working = asyncio.create_task(bench.shared.optimisation.optimise(job))
     async with asyncio.timeout(20):
-        while not (await bench.job(event_id, OPTIMISE)).progress:
+        while not (await bench.job(event_id, OPTIMISE)).progress:  # noqa: ASYNC110 - FFmpeg's state, not ours
             await asyncio.sleep(0.01)
     started = asyncio.get_running_loop().time()
     bench.shared.optimisation.give_up()
@@ -225,9 +227,9 @@ async def test_a_clip_that_cannot_be_optimised_is_left_alone(bench: Bench, large
     await bench.shared.optimisation.fill_queue()
     for attempt in range(1, MAX_ATTEMPTS + 1):
         await optimise(bench)
-        job = await bench.job(event_id, OPTIMISE)
-        assert job.attempts == attempt
+        assert (await bench.job(event_id, OPTIMISE)).attempts == attempt
         await bench.due_now()
+    job = await bench.job(event_id, OPTIMISE)
     assert job.state is JobState.FAILED
     assert job.last_error
     assert path.read_bytes() == damaged
@@ -236,6 +238,25 @@ async def test_a_clip_that_cannot_be_optimised_is_left_alone(bench: Bench, large
     assert await bench.shared.optimisation.fill_queue() == 0  # not again by itself
     await bench.shared.retries.retry(TRUSTED_OPERATOR, event_id, OPTIMISE)
     assert (await bench.job(event_id, OPTIMISE)).state is JobState.QUEUED
+
+
+async def test_a_full_disk_is_no_fault_of_the_clip(bench: Bench, large: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    event_id, path = await playable(bench, large)
+    content = path.read_bytes()
+    await bench.shared.optimisation.fill_queue()
+
+    async def fails(*arguments: Any, **options: Any) -> None:
+        raise ClipError(ClipFault.FFMPEG, "FFmpeg could not write the clip.")
+
+    async def full() -> Disk:
+        return Disk(total_bytes=10**9, free_bytes=100)
+
+    monkeypatch.setattr(bench.shared.media, "optimise", fails)
+    monkeypatch.setattr(bench.shared.files, "disk", full)
+    await optimise(bench)
+    job = await bench.job(event_id, OPTIMISE)
+    assert (job.state, job.attempts, job.last_error) == (JobState.QUEUED, 0, optimisation.FULL)
+    assert path.read_bytes() == content
 
 
 async def test_a_clip_that_is_gone_is_told(bench: Bench, large: bytes) -> None:
@@ -267,9 +288,7 @@ async def queued(bench: Bench) -> list[int]:
     return [event_id for (event_id,) in rows]
 
 
-async def test_the_queue_is_short_and_gets_the_newest_first(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_queue_is_short_and_gets_the_newest_first(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(optimisation, "STRETCH", 5)
     ids = await complete(bench, 30)
     service, jobs = bench.shared.optimisation, bench.shared.jobs

@@ -35,7 +35,7 @@ def make_shelf(make_bench: MakeBench) -> Any:
 
 @dataclass
 class SmallDisk:
-    """A file system of ``total_bytes`` that holds the footage and nothing else; ``late`` shows room only when asked to."""
+    """A file system that holds the footage and nothing else; a ``late`` one shows room only when asked to."""
 
     shelf: Shelf
     total_bytes: int
@@ -239,8 +239,10 @@ async def test_a_link_in_the_place_of_a_cameras_folder_is_not_followed(make_shel
     await shelf.check()
 
 
-async def test_a_folder_swapped_for_a_link_while_files_go(make_shelf: Any, tmp_path: Path, monkeypatch: Any) -> None:
-    shelf = await make_shelf(max_age_days=1)
+async def test_a_folder_swapped_for_a_link_while_files_go(
+    make_shelf: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf: Shelf = await make_shelf(max_age_days=1)
     await shelf.put(days_ago=9)
     home, away = shelf.bench.root / "camera_1", tmp_path / "away"
     files, calls = shelf.bench.shared.removal._files, 0
@@ -320,9 +322,7 @@ async def test_a_conversion_measures_its_event(bench: Bench, clip: bytes) -> Non
     assert await footage.used_bytes(bench.shared.database, ["camera_1"]) == {"camera_1": event.size_bytes}
 
 
-async def test_all_events_are_measured_in_the_course_of_time(
-    make_shelf: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_all_events_are_measured_in_the_course_of_time(make_shelf: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("securitycamd.services.measuring.NEWEST", 3)
     monkeypatch.setattr("securitycamd.services.measuring.OLDER", 4)
     shelf = await make_shelf()

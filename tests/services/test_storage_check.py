@@ -11,9 +11,8 @@ from securitycamd.domain.linking import LOST
 from securitycamd.domain.models import Event
 from securitycamd.domain.names import ConversionStatus, FileType
 from securitycamd.services.storage_check import CheckReport, CheckState, FindingKind
-from securitycamd.storage import StorageGuard
 from tests.services.conftest import Bench
-from tests.services.test_linking import IDENTITY, event_at, name, put, strays
+from tests.services.test_linking import event_at, guarded, name, put, strays
 
 DAY = 86_400.0
 
@@ -204,13 +203,6 @@ async def test_one_at_a_time(bench: Bench) -> None:
         bench.shared.storage_check.request(repair=True)
     await bench.shared.storage_check.run_requested()
     assert (await check(bench)).state is CheckState.DONE
-
-
-async def guarded(bench: Bench) -> StorageGuard:
-    files = bench.shared.files
-    files.guard = StorageGuard(files, IDENTITY)
-    assert (await files.guard.establish(adopt=True)).is_ok
-    return files.guard
 
 
 async def test_nothing_is_done_without_the_right_storage(bench: Bench, clip: bytes) -> None:

@@ -3,23 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from structlog.typing import EventDict
-from tests.conftest import INSTANCE
-from tests.db.conftest import Line
-from tests.services.conftest import Bench, MakeBench, bench, logs, make_bench, short_folder
 
-from securitycamd.db.engine import Database, DatabaseAddress
 from securitycamd.domain.errors import DatabaseUnavailableError
 from securitycamd.domain.jobs import Job, JobKind, JobState
 from securitycamd.services.jobs import JobQueue, LeaseLostError
 from securitycamd.supervision import TaskControl
 from securitycamd.tasks import workers
 from securitycamd.tasks.workers import JobWorkers
+from tests.conftest import INSTANCE
+from tests.services.conftest import Bench, MakeBench, Severed, bench, logs, make_bench, severed, short_folder
 
-__all__ = ["bench", "logs", "make_bench", "short_folder"]  # fixtures of the use cases
+__all__ = ["bench", "logs", "make_bench", "severed", "short_folder"]  # fixtures of the use cases
 
 KIND = JobKind.REMUX
 LEASE_SECONDS = 30.0
@@ -90,9 +87,7 @@ async def start() -> AsyncIterator[StartLoop]:
 
     def start(work: Work, *, slots: int | Callable[[], int] = 2, ready: Callable[[], bool] = lambda: True) -> Loop:
         room = slots if callable(slots) else lambda: slots
-        made = JobWorkers(
-            KIND, work.queue, work, slots=room, lease_seconds=lambda: LEASE_SECONDS, ready=ready
-        )
+        made = JobWorkers(KIND, work.queue, work, slots=room, lease_seconds=lambda: LEASE_SECONDS, ready=ready)
         control = TaskControl()
         loop = Loop(control, asyncio.create_task(made.run(control), name="workers"))
         loops.append(loop)
@@ -240,7 +235,7 @@ async def test_one_whose_outcome_cannot_be_recorded_is_done_again(
     start(work)
     await until(lambda: any("could not be recorded" in line["event"] for line in logs))
     # The duty of the daemon's upkeep; without it the job would wait for the end of its lease.
-    await until(lambda: bench.shared.jobs.give_back_lost())
+    await until(bench.shared.jobs.give_back_lost)
     await until(lambda: work.begun == [event_id, event_id])
     await until(lambda: work.under_way == 0)
     job = await bench.job(event_id)
@@ -258,30 +253,22 @@ async def test_one_that_was_taken_over_is_left_to_the_other(
     assert (await bench.job(event_id)).attempts == 1
 
 
-async def test_it_outlives_a_database_that_goes_away(
-    make_bench: MakeBench, worker_database: DatabaseAddress, short_folder: Path, start: StartLoop
-) -> None:
-    line = Line(worker_database, short_folder)
-    await line.mend()
-    through = Database(line.address, pool_size=3, wait_seconds=1, statement_seconds=2)
-    await through.open()
+async def test_it_outlives_a_database_that_goes_away(make_bench: MakeBench, severed: Severed, start: StartLoop) -> None:
     bench = await make_bench()
-    work = Work(JobQueue(through, INSTANCE))
+    work = Work(JobQueue(severed.database, INSTANCE))
     work.gate.set()
     loop = start(work)
     first = await bench.clip(None)
     await until(lambda: work.begun == [first])
-    await line.cut()
+    await severed.line.cut()
     second = await bench.clip(None)
     await asyncio.sleep(0.1)  # five rests
     assert work.begun == [first]
     assert not loop.task.done()
-    await line.mend()
+    await severed.line.mend()
     await until(lambda: work.begun == [first, second])
     await until(lambda: work.under_way == 0)
     await loop.stop()
-    await through.close()
-    await line.cut()
 
 
 async def test_log_lines_of_a_work_name_its_event(bench: Bench, start: StartLoop) -> None:

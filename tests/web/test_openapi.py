@@ -122,9 +122,7 @@ def test_every_operation_names_its_audience(document: dict[str, Any]) -> None:
         ("GET", "/api/v1/cameras/{camera_id}/stats"),
     ]
     assert {told[operation] for operation in by_agents} == {"agent"}
-    assert [operation for operation, audience in told.items() if audience == "public"] == [
-        ("GET", "/api/v1/health")
-    ]
+    assert [operation for operation, audience in told.items() if audience == "public"] == [("GET", "/api/v1/health")]
 
 
 def test_only_what_tells_nothing_of_the_site_is_public() -> None:
@@ -169,9 +167,7 @@ async def test_documented_and_routed_are_the_same(site: Site) -> None:
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_what_is_emitted_is_what_is_described(
-    model: type[BaseModel], emitted: dict[str, Any], source: Any
-) -> None:
+def test_what_is_emitted_is_what_is_described(model: type[BaseModel], emitted: dict[str, Any], source: Any) -> None:
     assert list(emitted) == list(model.model_fields)
     assert model.model_validate(emitted, strict=True).model_dump() == emitted
     if source is not None:

@@ -305,6 +305,6 @@ async def test_download_has_a_name_that_says_camera_and_time(site: Site) -> None
     async with site.client.get("/media/camera_1/videos/42_20251028_143022_video.mp4?download=1") as response:
         assert response.status == 200
         assert response.headers["Content-Disposition"] == (
-            "attachment; filename=\"Front _walk_ 2025-10-28 14.30.22.mp4\";"
+            'attachment; filename="Front _walk_ 2025-10-28 14.30.22.mp4";'
             " filename*=UTF-8''Front%20%E2%80%9Cwalk%E2%80%9D%202025-10-28%2014.30.22.mp4"
         )

@@ -39,7 +39,7 @@ async def _reply_to(request: bytes) -> tuple[bytes, dict[str, object]]:
 )
 async def test_what_cannot_be_read_gets_a_problem_without_the_parsers_words(request_bytes: bytes) -> None:
     head, body = await _reply_to(request_bytes)
-    assert head.startswith(b"HTTP/1.0 4") or head.startswith(b"HTTP/1.1 4")
+    assert head.startswith((b"HTTP/1.0 4", b"HTTP/1.1 4"))
     assert body["detail"] == "This is not a request that can be read."
     assert set(body) == {"title", "status", "detail"}
 

@@ -6,9 +6,13 @@ import hashlib
 import io
 from collections.abc import AsyncIterator
 
+from securitycamd.db import events as event_rows
+from securitycamd.db.engine import Transaction
+from securitycamd.domain.names import ConversionStatus
 from tests.conftest import Site
 
 VIDEO = b"\x00\x00\x00\x01\x67" + bytes(range(256)) * 4096  # 1 MB and a bit
+SHORT = VIDEO[:2000]
 LOCAL = "20251028_143022"
 
 
@@ -86,8 +90,8 @@ async def test_broken_connection_loses_nothing(site: Site) -> None:
         return any(part.stat().st_size >= 512 * 1024 for part in site.root.rglob(".*.part"))
 
     async with asyncio.timeout(10):
-        while not await asyncio.to_thread(written):
-            await asyncio.sleep(0.02)  # the server has not read it yet
+        while not await asyncio.to_thread(written):  # noqa: ASYNC110 - nothing tells when the server has read it
+            await asyncio.sleep(0.02)
     there = (await site.json("GET", f"/api/v1/events/{event['id']}/files/video"))["received_bytes"]
     assert 512 * 1024 <= there <= 700 * 1024  # asking ends the broken request, which writes down what came
     status, reply = await put(
@@ -100,6 +104,57 @@ async def test_broken_connection_loses_nothing(site: Site) -> None:
     )
     assert status == 201, reply
     assert (site.root / str(reply["video_h264_path"])).read_bytes() == VIDEO
+
+
+async def convert(site: Site, event_id: int) -> None:
+    """As the converter does: an MP4 beside the source, named by the row, and the source removed."""
+    source = site.root / "camera_1" / "videos" / f"{event_id}_{LOCAL}_video.h264"
+
+    def replace() -> None:
+        source.with_suffix(".mp4").write_bytes(b"whole")
+        source.unlink(missing_ok=True)
+
+    await asyncio.to_thread(replace)
+
+    async def work(transaction: Transaction) -> None:
+        facts = {
+            "video_h264_path": None,
+            "video_mp4_path": f"camera_1/videos/{event_id}_{LOCAL}_video.mp4",
+            "mp4_conversion_status": ConversionStatus.COMPLETE,
+        }
+        await event_rows.update(transaction, event_id, facts)
+
+    await site.shared.database.transact(work)
+
+
+async def test_a_video_sent_again_while_the_first_is_converted_leaves_nothing_behind(site: Site) -> None:
+    """Its agent lost the reply: what comes a second time has no place in the event any more."""
+    await site.register()
+    event_id = (await site.event())["id"]
+    assert (await put(site, event_id, "video", SHORT))[0] == 201
+
+    async def body() -> AsyncIterator[bytes]:
+        yield SHORT[:1000]
+        await convert(site, event_id)
+        yield SHORT[1000:]
+
+    status, reply = await put(site, event_id, "video", body())
+    assert (status, reply["video_h264_path"], reply["mp4_conversion_status"]) == (201, None, "complete")
+    videos = site.root / "camera_1" / "videos"
+    assert [path.name for path in videos.iterdir()] == [f"{event_id}_{LOCAL}_video.mp4"]
+
+
+async def test_a_part_of_a_video_that_was_converted_meanwhile_does_not_stay(site: Site) -> None:
+    await site.register()
+    event_id = (await site.event())["id"]
+    assert (await put(site, event_id, "video", SHORT))[0] == 201
+    total = len(SHORT)
+    assert (await put(site, event_id, "video", SHORT[:9], **{"Content-Range": f"bytes 0-8/{total}"}))[0] == 202
+    await convert(site, event_id)
+    rest = {"Content-Range": f"bytes 9-{total - 1}/{total}"}
+    assert (await put(site, event_id, "video", SHORT[9:], **rest))[0] == 201
+    videos = site.root / "camera_1" / "videos"
+    assert [path.name for path in videos.iterdir()] == [f"{event_id}_{LOCAL}_video.mp4"]
 
 
 async def test_damaged_file_is_refused_and_not_kept(site: Site) -> None:

@@ -1,4 +1,4 @@
-"""``/api/v1/cameras``"""
+"""``/api/v1/cameras``."""
 
 from datetime import UTC, datetime
 from typing import Final

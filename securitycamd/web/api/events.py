@@ -1,4 +1,4 @@
-"""``/api/v1/events``"""
+"""``/api/v1/events``."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""``/api/v1/logs``"""
+"""``/api/v1/logs``."""
 
 from typing import Final
 
@@ -19,9 +19,7 @@ async def ingest(call: Call[None, None, list[LogEntry]]) -> web.Response:
 async def list_logs(call: Call[None, LogQuery, None]) -> web.Response:
     """A page of lines."""
     query, zone = call.query, call.app[keys.SETTINGS].current.site.zone
-    page = await call.app[keys.LOGS].newest(
-        call.principal, query.wanted(zone), limit=query.limit, offset=query.offset
-    )
+    page = await call.app[keys.LOGS].newest(call.principal, query.wanted(zone), limit=query.limit, offset=query.offset)
     return json_reply(
         {
             "logs": [log_reply(line, zone) for line in page.items],
@@ -42,7 +40,7 @@ ROUTES: Final = [
         tag="logs",
         body=list[LogEntry],
         replies={201: LogsInserted},
-        description="All lines of the batch are kept, or, when one is invalid, none. An empty batch is answered with 400.",
+        description="All lines of the batch are kept, or, when one is invalid, none. An empty batch gets 400.",
     ),
     Route(
         "GET",

@@ -31,7 +31,7 @@ TYPES: Final = {
 
 
 class MediaPath(Input):
-    """``{path}``"""
+    """``{path}``."""
 
     path: Annotated[str, Field(max_length=500)]
 
@@ -51,9 +51,7 @@ async def media(call: Call[MediaPath, MediaQuery, None]) -> web.StreamResponse:
     try:
         path = await call.app[keys.FILES].locate(call.path.path)
     except InvalidError as error:
-        log.warning(
-            "a file outside the storage root was asked for", path=call.path.path, remote=call.request.remote
-        )
+        log.warning("a file outside the storage root was asked for", path=call.path.path, remote=call.request.remote)
         raise NotFoundError("There is no such file.") from error
     if path is None:
         raise NotFoundError("There is no such file.")
@@ -83,6 +81,12 @@ async def _download_name(call: Call[MediaPath, MediaQuery, None], path: PurePosi
 
 ROUTES: Final = [
     Route(
-        "GET", "/media/{path:.+}", Audience.VIEWER, "A still, thumbnail or clip", media, path_model=MediaPath, query_model=MediaQuery
+        "GET",
+        "/media/{path:.+}",
+        Audience.VIEWER,
+        "A still, thumbnail or clip",
+        media,
+        path_model=MediaPath,
+        query_model=MediaQuery,
     )
 ]

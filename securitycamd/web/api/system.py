@@ -1,4 +1,4 @@
-"""``/api/v1/health``, ``/api/v1/stats``, ``/api/v1/tasks``"""
+"""``/api/v1/health``, ``/api/v1/stats``, ``/api/v1/tasks``."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -48,9 +48,7 @@ async def health_report(call: Call[None, None, None]) -> web.Response:
         {
             "at": report.at.astimezone(call.app[keys.SETTINGS].current.site.zone),
             "level": report.level.name.lower(),
-            "findings": [
-                asdict(finding) | {"level": finding.level.name.lower()} for finding in report.findings
-            ],
+            "findings": [asdict(finding) | {"level": finding.level.name.lower()} for finding in report.findings],
         }
     )
 

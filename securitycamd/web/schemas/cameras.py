@@ -35,9 +35,7 @@ class CameraReply(BaseModel):
     updated_at: datetime
 
 
-def camera_reply(
-    camera: Camera, now: datetime, zone: ZoneInfo, offline_after_seconds: float
-) -> dict[str, Any]:
+def camera_reply(camera: Camera, now: datetime, zone: ZoneInfo, offline_after_seconds: float) -> dict[str, Any]:
     """A camera as :class:`CameraReply` describes it; times in the site's zone."""
     return {
         "id": camera.id,

@@ -11,9 +11,7 @@ from securitycamd.domain.names import CAMERA_ID_PATTERN
 from securitycamd.domain.times import EARLIEST, Span, day_bounds, next_microsecond
 from securitycamd.web.registry import Input
 
-CameraId = Annotated[
-    str, Field(pattern=CAMERA_ID_PATTERN, description="1-50 letters, digits and underscores")
-]
+CameraId = Annotated[str, Field(pattern=CAMERA_ID_PATTERN, description="1-50 letters, digits and underscores")]
 
 
 def _iso_time(value: Any) -> datetime:

@@ -27,7 +27,7 @@ class EventCreate(Input):
 
 
 class EventPath(Input):
-    """``{id}``"""
+    """``{id}``."""
 
     id: int
 
@@ -46,9 +46,7 @@ class FileUpdate(Input):
         ),
     ]
     transferred: bool
-    video_duration: Annotated[
-        float | None, Field(gt=0, allow_inf_nan=False, description="seconds; video only")
-    ] = None
+    video_duration: Annotated[float | None, Field(gt=0, allow_inf_nan=False, description="seconds; video only")] = None
 
     @field_validator("file_path")
     @classmethod
@@ -176,9 +174,7 @@ def event_reply(event: Event, zone: ZoneInfo) -> dict[str, Any]:
         "thumbnail_transferred": event.thumbnail_transferred,
         "video_transferred": event.video_transferred,
         "mp4_conversion_status": event.mp4_conversion_status,
-        "mp4_converted_at": None
-        if event.mp4_converted_at is None
-        else event.mp4_converted_at.astimezone(zone),
+        "mp4_converted_at": None if event.mp4_converted_at is None else event.mp4_converted_at.astimezone(zone),
         "ai_processed": event.ai_processed,
         "ai_processed_at": None if event.ai_processed_at is None else event.ai_processed_at.astimezone(zone),
         "ai_person_detected": event.ai_person_detected,

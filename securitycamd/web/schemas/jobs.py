@@ -18,13 +18,13 @@ class JobsQuery(Input):
 
 
 class KindPath(Input):
-    """``{kind}``"""
+    """``{kind}``."""
 
     kind: JobKind
 
 
 class EventJobPath(Input):
-    """``{id}/jobs/{kind}``"""
+    """``{id}/jobs/{kind}``."""
 
     id: int
     kind: JobKind

@@ -18,9 +18,7 @@ class HealthReply(BaseModel):
     database: Literal["connected", "disconnected"]
     database_connected: bool
     version: str
-    problems: Annotated[
-        list[str], Field(description="health rules that are not content; see /api/v1/health/report")
-    ]
+    problems: Annotated[list[str], Field(description="health rules that are not content; see /api/v1/health/report")]
 
 
 class FindingReply(BaseModel):
@@ -131,7 +129,7 @@ class TaskReply(BaseModel):
 
 
 class TaskPath(Input):
-    """``{name}/{action}``"""
+    """``{name}/{action}``."""
 
     name: str
     action: Literal["pause", "resume", "run-now"]

@@ -77,7 +77,7 @@ def _shares(report: RetentionReport) -> Iterable[DiskShare]:
 
 def _outlook(report: RetentionReport) -> Iterable[Fact]:
     ahead = report.forecast
-    yield Fact("Comes a day, at the last week's rate", size(round(ahead.bytes_a_day)))
+    yield Fact("Comes a day", size(round(ahead.bytes_a_day)))
     if ahead.days_until_floor is not None:
         yield Fact("Full, but for what stays free, in", _days(ahead.days_until_floor))
     elif report.disk is not None:
@@ -122,7 +122,7 @@ def _going(report: RetentionReport, names: Mapping[str, str]) -> Iterable[GoingD
                 GoingRow(f"{count(len(left))} more", "later days", size(sum(item.size_bytes for item in left)), "")
             )
         total = size(sum(item.size_bytes for item in items))
-        yield GoingDay(f"{'Now' if on == today else _day(on, today).capitalize()}: {total}", tuple(rows))
+        yield GoingDay(f"{'Now' if on == today else _sentence(_day(on, today))}: {total}", tuple(rows))
 
 
 def _row(item: PlannedDay, report: RetentionReport, names: Mapping[str, str], today: date) -> GoingRow:
@@ -186,3 +186,7 @@ _NEAR: Final = {-1: "tomorrow", 0: "today", 1: "yesterday"}
 def _day(day: date, today: date) -> str:
     near = _NEAR.get((today - day).days)
     return near or f"{day:%a} {day.day} {day:%b}" + (f" {day.year}" if day.year != today.year else "")
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -63,9 +63,7 @@ def make_event(*without: str, ago: float = 60, **changes: Any) -> Event:
     }
     if "pictures" in without:
         fields |= dict.fromkeys(("image_a_path", "image_b_path", "thumbnail_path"))
-        fields |= dict.fromkeys(
-            ("image_a_transferred", "image_b_transferred", "thumbnail_transferred"), False
-        )
+        fields |= dict.fromkeys(("image_a_transferred", "image_b_transferred", "thumbnail_transferred"), False)
     if "clip" in without:
         fields |= dict.fromkeys(("video_mp4_path", "video_duration", "mp4_converted_at"))
         fields |= {"video_transferred": False, "mp4_conversion_status": ConversionStatus.PENDING}

@@ -63,14 +63,10 @@ STATES: dict[str, Event] = {
     "converting": make_event("clip", "words", mp4_conversion_status=ConversionStatus.PROCESSING),
     "describing": make_event("words"),
     "clip failed": make_event("clip", mp4_conversion_status=ConversionStatus.FAILED),
-    "all failed": make_event(
-        "clip", "words", mp4_conversion_status=ConversionStatus.FAILED, ai_error="No picture."
-    ),
+    "all failed": make_event("clip", "words", mp4_conversion_status=ConversionStatus.FAILED, ai_error="No picture."),
     "interrupted": make_event("clip", status=EventStatus.INTERRUPTED),
     "nothing came": make_event("pictures", "clip", "words", ago=DAY),
-    "said nothing": make_event(
-        ai_phrase=None, ai_description=None, ai_objects=None, ai_person_detected=False
-    ),
+    "said nothing": make_event(ai_phrase=None, ai_description=None, ai_objects=None, ai_person_detected=False),
     "unknown camera": make_event(camera_id="gone", confidence_score=None),
 }
 
@@ -161,15 +157,11 @@ def test_paging_is_exact(render: Render) -> None:
     assert last.pager
     assert (last.pager.previous_url, last.pager.next_url) == ("/?offset=1104", None)
     parser = parse(render(first))
-    assert {"/?date=today&limit=12", "/?date=today&limit=100", "/?camera_id=camera_1&date=today"} <= set(
-        parser.links
-    )
+    assert {"/?date=today&limit=12", "/?date=today&limit=100", "/?camera_id=camera_1&date=today"} <= set(parser.links)
 
 
 def test_a_chosen_day_is_named(render: Render) -> None:
-    context = gallery(
-        [make_event(ago=DAY)], query=GalleryQuery(date="2025-11-21", camera_id="camera_2", limit=48)
-    )
+    context = gallery([make_event(ago=DAY)], query=GalleryQuery(date="2025-11-21", camera_id="camera_2", limit=48))
     assert context.summary == "1–1 of 1 on Friday 21 November"
     assert context.frame.title == "Events · Back patio · Friday 21 November"
     assert context.day_form.kept == (("camera_id", "camera_2"), ("limit", "48"))
@@ -296,9 +288,7 @@ def test_what_others_say_is_text(render: Render, part: str) -> None:
 
 def test_pages_are_light(render: Render) -> None:
     hundred = [make_event(id=10**6 + number, ago=60 * number) for number in range(24)]
-    cameras = [
-        replace(CAMERAS[0], camera_id=f"camera_{number}", name=f"Camera {number}") for number in range(12)
-    ]
+    cameras = [replace(CAMERAS[0], camera_id=f"camera_{number}", name=f"Camera {number}") for number in range(12)]
     assert len(render(gallery(hundred, cameras=cameras, total=10**6)).encode()) < 45_000
     assert len(render(event_page(make_event())).encode()) < 15_000
 

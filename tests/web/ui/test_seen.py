@@ -33,9 +33,7 @@ def test_objects_that_are_none(text: str | None) -> None:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: (
-        st.lists(inner, max_size=5) | st.dictionaries(st.sampled_from(["label", "count", "x"]), inner)
-    ),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.sampled_from(["label", "count", "x"]), inner),
     max_leaves=20,
 )
 

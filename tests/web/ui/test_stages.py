@@ -67,9 +67,7 @@ def test_the_agent_gave_up(status: EventStatus, expected: tuple[StepState, str])
 
 
 def test_failures_say_why() -> None:
-    event = make_event(
-        "clip", "words", mp4_conversion_status=ConversionStatus.FAILED, ai_error="It is no picture."
-    )
+    event = make_event("clip", "words", mp4_conversion_status=ConversionStatus.FAILED, ai_error="It is no picture.")
     _, clip, description = event_steps(event, site=SITE, now=NOW, clip_error="It is cut short.")
     assert (clip.state, clip.reason) == (FAILED, "It is cut short.")
     assert (description.state, description.reason) == (FAILED, "It is no picture.")

@@ -24,9 +24,7 @@ TOKENS = STYLE[STYLE.index(":root {") : STYLE.index("\n}")]
 
 
 @pytest.mark.parametrize("context", TEMPLATES, ids=lambda context: context.__name__)
-def test_a_page_uses_its_context_all_of_it_and_nothing_else(
-    environment: jinja2.Environment, context: type
-) -> None:
+def test_a_page_uses_its_context_all_of_it_and_nothing_else(environment: jinja2.Environment, context: type) -> None:
     used: set[str] = set()
     macros: set[str] = set()
     for name in (TEMPLATES[context], "base.html"):
@@ -37,16 +35,11 @@ def test_a_page_uses_its_context_all_of_it_and_nothing_else(
 
 
 def test_attributes_and_fields_are_the_same(environment: jinja2.Environment) -> None:
-    used = {
-        node.attr for source in SOURCES.values() for node in environment.parse(source).find_all(nodes.Getattr)
-    }
+    used = {node.attr for source in SOURCES.values() for node in environment.parse(source).find_all(nodes.Getattr)}
     parts = [
         part
         for part in vars(contexts).values()
-        if isinstance(part, type)
-        and is_dataclass(part)
-        and part not in TEMPLATES
-        and part is not contexts.Site
+        if isinstance(part, type) and is_dataclass(part) and part not in TEMPLATES and part is not contexts.Site
     ]
     assert used == {field.name for part in parts for field in fields(part)}
 
@@ -106,9 +99,7 @@ def test_text_and_signs_stand_out_from_their_ground(theme: int) -> None:
 def test_icons_exist() -> None:
     sprite = (resource("static") / "icons.svg").read_text(encoding="utf-8")
     drawn = set(re.findall(r'<symbol id="(\w+)"', sprite))
-    calls = [
-        call for source in SOURCES.values() for call in re.findall(r"icon\(((?:[^()]|\{[^}]*\})*)\)", source)
-    ]
+    calls = [call for source in SOURCES.values() for call in re.findall(r"icon\(((?:[^()]|\{[^}]*\})*)\)", source)]
     # Each string that could be a value of the call's expression; comparisons and keys are states, not icons.
     states = {"failed", "no_cameras", "no_events", "no_match", "past_end"}
     named = {word for call in calls for word in re.findall(r'"(\w+)"', call)} - states
@@ -134,9 +125,7 @@ async def test_rendering_reads_nothing(render: Callable[[PageContext], str]) -> 
 
 
 def test_style_and_script_are_small() -> None:
-    sizes = [
-        (resource("static") / name).stat().st_size for name in ("app.css", "app.js", "icon.svg", "icons.svg")
-    ]
+    sizes = [(resource("static") / name).stat().st_size for name in ("app.css", "app.js", "icon.svg", "icons.svg")]
     assert sum(sizes) < 25_000
 
 
