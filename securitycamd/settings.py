@@ -172,9 +172,9 @@ class OptimiserSettings(Section):
     window_end: Clock = "07:00"
     min_age_hours: Annotated[float, Field(ge=0, le=24 * 366)] = 1.0
     encoder: str = Field("auto", pattern=r"^(auto|libx264|h264_[a-z0-9]+)$")
-    preset: Literal[
-        "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"
-    ] = "veryfast"
+    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"] = (
+        "veryfast"
+    )
     crf: int = Field(28, ge=0, le=51)
     bits_per_second: int = Field(1_000_000, ge=50_000, le=100_000_000)
     max_height: Annotated[int, AfterValidator(_height)] = 0

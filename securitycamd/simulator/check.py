@@ -42,9 +42,7 @@ class ChainResult:
         return not self.missing
 
 
-async def check_chain(
-    cameras: Sequence[SimulatedCamera], server_url: str, timeout_seconds: float
-) -> list[ChainResult]:
+async def check_chain(cameras: Sequence[SimulatedCamera], server_url: str, timeout_seconds: float) -> list[ChainResult]:
     """Watch running cameras until each has an event that came all the way, or the time is over."""
     results = [ChainResult(camera.plan.identity.camera_id, camera.plan.identity.name) for camera in cameras]
     timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)

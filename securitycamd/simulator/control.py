@@ -210,9 +210,7 @@ class AgentServer:
                 while self.streaming:
                     begun = time.monotonic()
                     picture = await self._frames()
-                    head = (
-                        f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
-                    )
+                    head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
                     await response.write(head.encode() + picture + b"\r\n")
                     await asyncio.sleep(max(0.0, FRAME_SECONDS - (time.monotonic() - begun)))
             except ConnectionError:

@@ -99,9 +99,7 @@ class Demonstration:
             self._welcome()
             code = await server.wait()
             return await self._failed(server, f"the server ended with code {code}")
-        options.say(
-            f"Checking the chain with {len(cameras)} cameras (at most {options.timeout_seconds:.0f} s) ..."
-        )
+        options.say(f"Checking the chain with {len(cameras)} cameras (at most {options.timeout_seconds:.0f} s) ...")
         checking = asyncio.create_task(check_chain(cameras, self._url, options.timeout_seconds))
         ending = asyncio.create_task(server.wait())
         try:
@@ -124,9 +122,7 @@ class Demonstration:
             self._options.say(f"Ollama at {address} describes what the cameras see.")
             return self._options.analyser_url
         standin = await stack.enter_async_context(StandIn(self._assets, models=wanted))
-        lack = (
-            f"No Ollama answers at {address}" if present is None else f"Ollama lacks {' and '.join(missing)}"
-        )
+        lack = f"No Ollama answers at {address}" if present is None else f"Ollama lacks {' and '.join(missing)}"
         self._options.say(f"{lack}: the demo's own small detector describes what the cameras see.")
         return standin.url
 
@@ -150,9 +146,7 @@ class Demonstration:
         """The server's environment. No setting of the operator's: the demo must not touch their database."""
         state = self._options.state
         settings_file = state / "securitycamd.toml"
-        settings_file.write_text(
-            "# The demo gives its settings by environment variables.\n", encoding="utf-8"
-        )
+        settings_file.write_text("# The demo gives its settings by environment variables.\n", encoding="utf-8")
         ours = {
             "CONFIG": str(settings_file),
             "STATE_DIRECTORY": str(state / "state"),
@@ -164,9 +158,7 @@ class Demonstration:
             "ANALYSER__VISION_MODEL": self._options.vision_model,
             "ANALYSER__TEXT_MODEL": self._options.text_model,
         }
-        inherited = {
-            key: value for key, value in os.environ.items() if not key.upper().startswith(ENVIRONMENT_PREFIX)
-        }
+        inherited = {key: value for key, value in os.environ.items() if not key.upper().startswith(ENVIRONMENT_PREFIX)}
         return inherited | {f"{ENVIRONMENT_PREFIX}{key}": value for key, value in ours.items()}
 
     def _welcome(self) -> None:
@@ -182,9 +174,7 @@ class Demonstration:
 
     def _tell_event(self, trace: EventTrace) -> None:
         name = self._names.get(trace.camera_id, trace.camera_id)
-        self._options.say(
-            f"{datetime.now().astimezone():%H:%M:%S}  {name}: event {trace.event_id} {trace.status}"
-        )
+        self._options.say(f"{datetime.now().astimezone():%H:%M:%S}  {name}: event {trace.event_id} {trace.status}")
 
     async def _judge(self, server: ServerProcess, results: list[ChainResult]) -> int:
         ok = all(result.is_complete for result in results)
@@ -228,9 +218,7 @@ def _table(results: list[ChainResult]) -> list[str]:
         for result in results
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 @contextmanager

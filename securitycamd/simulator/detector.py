@@ -59,9 +59,7 @@ class Detector:
         # Squared by padding: stretched people are not recognised.
         height, width = picture.shape[:2]
         scale = INPUT_SIZE / max(height, width)
-        small = cv2.resize(
-            picture, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA
-        )
+        small = cv2.resize(picture, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
         square = np.full((INPUT_SIZE, INPUT_SIZE, 3), GREY, np.uint8)
         square[: small.shape[0], : small.shape[1]] = small
         self._network.setInput(cv2.dnn.blobFromImage(square, 1 / 255, swapRB=True))

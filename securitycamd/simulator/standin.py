@@ -188,9 +188,7 @@ async def _streamed(request: web.Request, answer: str, began: int, *, chat: bool
 
 def _reply(answer: str, reason: str, began: int, *, chat: bool) -> dict[str, object]:
     spent = time.monotonic_ns() - began
-    content: dict[str, object] = (
-        {"message": {"role": "assistant", "content": answer}} if chat else {"response": answer}
-    )
+    content: dict[str, object] = {"message": {"role": "assistant", "content": answer}} if chat else {"response": answer}
     return {
         "model": MODEL,
         "created_at": _now(),

@@ -109,8 +109,7 @@ def _array(schema: JsonObject, facts: Facts, root: JsonObject) -> list[object]:
     most = schema.get("maxItems")
     seen = facts.sighting.counts.most_common(most if isinstance(most, int) else None)
     return [
-        _value(items, "label", Facts(facts.description, facts.sighting, label, count), root)
-        for label, count in seen
+        _value(items, "label", Facts(facts.description, facts.sighting, label, count), root) for label, count in seen
     ]
 
 

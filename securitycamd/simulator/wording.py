@@ -37,9 +37,7 @@ _SINGULARS: Final = {(_PLURALS.get(label) or f"{label}s"): label for label in _O
     label: label for label in _ORDER
 }
 _NOTHING: Final = "nobody, no vehicle and no animal"
-_COUNTED: Final = re.compile(
-    rf"\b(an?|\d+|{'|'.join(_NUMBERS[1:])}) ({'|'.join(_SINGULARS)})\b", re.IGNORECASE
-)
+_COUNTED: Final = re.compile(rf"\b(an?|\d+|{'|'.join(_NUMBERS[1:])}) ({'|'.join(_SINGULARS)})\b", re.IGNORECASE)
 _SHOWN: Final = re.compile(r"\bshows? ([^.]*)\.", re.IGNORECASE)
 _SURE: Final = re.compile(r"Confidence: (\d+) %")
 
@@ -51,8 +49,7 @@ def prose(sightings: Sequence[Sighting]) -> str:
     else:
         names = [f"Picture {chr(ord('A') + index)}" for index in range(len(sightings))]
         sentences = [
-            f"{name} shows {listed(sighting.counts)}."
-            for name, sighting in zip(names, sightings, strict=True)
+            f"{name} shows {listed(sighting.counts)}." for name, sighting in zip(names, sightings, strict=True)
         ]
         sentences.append(_change(sightings[0].counts, sightings[-1].counts))
     confidence = max((sighting.confidence for sighting in sightings), default=0.0)

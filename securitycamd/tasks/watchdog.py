@@ -23,9 +23,7 @@ STALL_SECONDS: Final = 5.0
 class Watchdog:
     """Watches the loop it is made on, from :meth:`start` to :meth:`stop`."""
 
-    def __init__(
-        self, *, stall_seconds: float = STALL_SECONDS, dump: Callable[[], None] | None = None
-    ) -> None:
+    def __init__(self, *, stall_seconds: float = STALL_SECONDS, dump: Callable[[], None] | None = None) -> None:
         self._stall_seconds = stall_seconds
         self._dump = dump or _dump_stacks
         self._beat_at = time.monotonic()
@@ -62,9 +60,7 @@ class Watchdog:
                 told = True
                 self.stalls += 1
                 self._dump()
-                log.error(
-                    "the event loop stalls; all stacks are on standard error", silent_seconds=round(silent, 1)
-                )
+                log.error("the event loop stalls; all stacks are on standard error", silent_seconds=round(silent, 1))
 
 
 def _dump_stacks() -> None:

@@ -93,9 +93,7 @@ class JobWorkers:
             # others down with it nor come back for ever.
             log.exception("job failed in an unforeseen way", kind=self.kind)
             with suppress(LeaseLostError, DatabaseUnavailableError):
-                await self.jobs.fail_attempt(
-                    job, error=f"Something went wrong on our side: {type(error).__name__}."
-                )
+                await self.jobs.fail_attempt(job, error=f"Something went wrong on our side: {type(error).__name__}.")
 
 
 def _raise_unexpected(active: set[asyncio.Task[None]]) -> None:

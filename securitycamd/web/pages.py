@@ -17,10 +17,11 @@ from securitycamd.domain.times import Span, named_day
 from securitycamd.web import keys
 from securitycamd.web.registry import Call, Route, json_reply
 from securitycamd.web.schemas.events import EventPath
-from securitycamd.web.ui.contexts import PageContext, Site, template_values
+from securitycamd.web.ui.contexts import Site
 from securitycamd.web.ui.event_view import event_context
 from securitycamd.web.ui.frame import docs_context, error_context
 from securitycamd.web.ui.gallery_view import gallery_context
+from securitycamd.web.ui.page_contexts import PageContext, template_values
 from securitycamd.web.ui.query import GalleryQuery
 from securitycamd.web.ui.storage_view import storage_context
 

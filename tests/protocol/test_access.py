@@ -68,9 +68,7 @@ class TestNetworks:
     async def test_a_stranger_does_not_mark_a_camera_as_heard_of(
         self, stranger: Site, make_site: Callable[..., Any]
     ) -> None:
-        async with stranger.client.get(
-            f"{API}/health", headers={"User-Agent": "SecurityCamera/camera_1"}
-        ) as response:
+        async with stranger.client.get(f"{API}/health", headers={"User-Agent": "SecurityCamera/camera_1"}) as response:
             assert response.status == 200
         site: Site = await make_site()
         await site.register()
@@ -117,9 +115,7 @@ class TestOtherSites:
             {"Sec-Fetch-Site": "cross-site", "Origin": UI},
         ],
     )
-    async def test_a_page_of_another_site_may_change_nothing(
-        self, site: Site, headers: dict[str, str]
-    ) -> None:
+    async def test_a_page_of_another_site_may_change_nothing(self, site: Site, headers: dict[str, str]) -> None:
         for method, path, body in GUARDED:
             if method != "GET":
                 await refused(site, 403, method, path, json=body, headers=headers)
@@ -162,9 +158,7 @@ class TestOtherSites:
                 assert response.status == status
                 assert response.headers["Access-Control-Allow-Origin"] == UI
                 assert "Origin" in ", ".join(response.headers.getall("Vary"))
-        await refused(
-            site, 403, "POST", f"{API}/events", json=EVENT, headers={"Origin": "http://evil.example"}
-        )
+        await refused(site, 403, "POST", f"{API}/events", json=EVENT, headers={"Origin": "http://evil.example"})
         async with site.client.get(f"{API}/events", headers={"Origin": "http://evil.example"}) as response:
             assert "Access-Control-Allow-Origin" not in response.headers
 

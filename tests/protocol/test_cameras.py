@@ -196,9 +196,7 @@ async def test_there_is_no_configuration_to_fetch_yet(site: Site) -> None:
         ("python-requests/2.31.0", "offline"),
     ],
 )
-async def test_any_call_of_its_agent_marks_a_camera_as_heard_of(
-    site: Site, user_agent: str, expected: str
-) -> None:
+async def test_any_call_of_its_agent_marks_a_camera_as_heard_of(site: Site, user_agent: str, expected: str) -> None:
     await site.register()
     await _age(site)
     await site.json("GET", f"{API}/health", headers={"User-Agent": user_agent})

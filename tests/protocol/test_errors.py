@@ -78,9 +78,7 @@ async def test_a_body_of_ten_megabytes_is_too_large(site: Site, event_id: int, n
 
     for data in (in_pieces(), body):
         headers = {"Content-Length": str(len(body))} if data is body else {}
-        async with site.client.request(
-            method, path.format(id=event_id), data=in_pieces(), headers=headers
-        ) as response:
+        async with site.client.request(method, path.format(id=event_id), data=in_pieces(), headers=headers) as response:
             assert ("Content-Length" in response.request_info.headers) == (data is body)
             assert response.status == 413
             check_problem(site, 413, await response.text())
@@ -157,9 +155,7 @@ ODD_QUERIES = [
 async def test_odd_queries_are_no_trouble(site: Site) -> None:
     for query in ODD_QUERIES:
         for path in ("/events", "/logs", "/cameras", "/stats", "/health"):
-            status, _, body = await raw(
-                site, f"GET {API}{path}?{query} HTTP/1.1\r\nHost: nvr\r\n\r\n".encode()
-            )
+            status, _, body = await raw(site, f"GET {API}{path}?{query} HTTP/1.1\r\nHost: nvr\r\n\r\n".encode())
             assert status in {200, 422}, (path, query)
             if status == 422:
                 check_problem(site, 422, body.decode())
@@ -225,9 +221,7 @@ def _spoiled(draw: st.DrawFn, body: Any) -> Any:
 @ANY_BODY
 @FUZZ
 @given(data=st.data())
-async def test_any_body_is_taken_or_refused(
-    site: Site, event_id: int, name: str, data: st.DataObject
-) -> None:
+async def test_any_body_is_taken_or_refused(site: Site, event_id: int, name: str, data: st.DataObject) -> None:
     method, path, right = BODIES[name]
     body = json.dumps(data.draw(_spoiled(right))).encode("utf-8", "surrogatepass")
     async with site.client.request(method, path.format(id=event_id), data=body) as response:
@@ -262,9 +256,7 @@ async def test_any_score_and_microsecond_comes_back_as_it_was(
     second, fraction = divmod(rest, 10**6)
     clock = f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}.{fraction:06}"
     timestamp = f"2025-11-{day + 1:02}T{clock}+01:00"
-    event = await site.json(
-        "POST", f"{API}/events", json=EVENT | {"motion_score": motion, "timestamp": timestamp}
-    )
+    event = await site.json("POST", f"{API}/events", json=EVENT | {"motion_score": motion, "timestamp": timestamp})
     if event["motion_score"] != motion:  # told before, with another score
         return
     kept = await site.json("GET", f"{API}/events/{event['id']}")

@@ -142,8 +142,7 @@ async def test_today_and_yesterday_are_days_of_the_site(site: Site) -> None:
             break  # else midnight passed meanwhile
     for name, day in (("today", days[0]), ("yesterday", days[1])):
         assert [mark[:26] for mark in _times(found[name])] == [
-            mark if "." in mark else f"{mark}+" + _times(found[name])[1][20:26]
-            for mark in reversed(marks[day])
+            mark if "." in mark else f"{mark}+" + _times(found[name])[1][20:26] for mark in reversed(marks[day])
         ]
         assert found[name]["total"] == 2
 

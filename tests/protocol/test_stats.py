@@ -97,9 +97,7 @@ async def test_the_whole_site(site: Site) -> None:
     assert reply["log_lines_total"] == 0
     assert reply["storage"]["total_bytes"] >= reply["storage"]["free_bytes"] > 0
     assert (reply["storage"]["footage_bytes"], reply["storage"]["measured_at"]) == (None, None)
-    assert [(queue["kind"], queue["state"], queue["jobs"]) for queue in reply["queues"]] == [
-        ("remux", "queued", 1)
-    ]
+    assert [(queue["kind"], queue["state"], queue["jobs"]) for queue in reply["queues"]] == [("remux", "queued", 1)]
     await site.shared.stats.measure_usage()
     storage = (await site.json("GET", f"{API}/stats"))["storage"]
     assert (storage["footage_files"], storage["footage_bytes"]) == (1, 77)

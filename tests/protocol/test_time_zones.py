@@ -68,9 +68,7 @@ def wall(moment: datetime, zone: ZoneInfo) -> str:
     return moment.astimezone(zone).replace(tzinfo=None, fold=0).isoformat()
 
 
-async def _told(
-    site: Site, clock: Clock, arrival: datetime | None, timestamp: str
-) -> tuple[datetime, int, int]:
+async def _told(site: Site, clock: Clock, arrival: datetime | None, timestamp: str) -> tuple[datetime, int, int]:
     """Report an event that arrives at ``arrival``: its time, id and the reply's status."""
     clock.at = arrival
     async with site.client.post(EVENTS, json=EVENT | {"timestamp": timestamp}) as response:
@@ -98,20 +96,15 @@ async def test_events_around_every_clock_change_keep_their_order(
     page = await site.json("GET", EVENTS, params={"limit": "200"})
     assert [event["id"] for event in page["events"]] == ids[::-1]
     assert [
-        datetime.fromisoformat(event["timestamp"]).replace(tzinfo=None).isoformat()
-        for event in page["events"]
+        datetime.fromisoformat(event["timestamp"]).replace(tzinfo=None).isoformat() for event in page["events"]
     ] == [wall(moment, zone) for moment in reversed(moments)]
 
 
-async def test_log_lines_around_a_clock_change_keep_their_order(
-    make_site: Callable[..., Any], clock: Clock
-) -> None:
+async def test_log_lines_around_a_clock_change_keep_their_order(make_site: Callable[..., Any], clock: Clock) -> None:
     site: Site = await make_site()
     zone = ZoneInfo("Europe/Berlin")
     moments = [
-        change + timedelta(minutes=minutes)
-        for change in changes(zone, 2025)
-        for minutes in range(-150, 151, 25)
+        change + timedelta(minutes=minutes) for change in changes(zone, 2025) for minutes in range(-150, 151, 25)
     ]
     for moment in moments:
         clock.at = moment + timedelta(seconds=8)
@@ -150,9 +143,7 @@ class TestTheRepeatedHour:
         kept, _, status = await _told(site, clock, arrival, self.SHOWN)
         assert (kept, status) == (expected, 201)
 
-    async def test_an_event_told_again_under_the_other_reading_is_the_same(
-        self, site: Site, clock: Clock
-    ) -> None:
+    async def test_an_event_told_again_under_the_other_reading_is_the_same(self, site: Site, clock: Clock) -> None:
         """The agent was cut off for 45 minutes after it told us for the first time."""
         first = await _told(site, clock, self.FIRST + timedelta(seconds=2), self.SHOWN)
         again = await _told(site, clock, self.FIRST + timedelta(minutes=45), self.SHOWN)
@@ -210,9 +201,7 @@ def test_a_naive_time_that_arrives_at_once_means_the_moment_it_was_shown(data: s
     near = list(changes(zone, year)) or [datetime(year, 1, 1, tzinfo=UTC)]
     centre = data.draw(st.sampled_from(near))
     moment = centre + data.draw(st.timedeltas(timedelta(hours=-4), timedelta(hours=4)))
-    latency = data.draw(
-        st.timedeltas(timedelta(), timedelta(minutes=14))
-    )  # Lord Howe turns back by half an hour
+    latency = data.draw(st.timedeltas(timedelta(), timedelta(minutes=14)))  # Lord Howe turns back by half an hour
     shown = moment.astimezone(zone).replace(tzinfo=None, fold=0)
     reading = read_time(shown, zone, arrival=moment + latency)
     assert reading.at == moment

@@ -95,9 +95,7 @@ async def raw(site: Site, request: bytes) -> tuple[int, dict[str, str], bytes]:
         async with asyncio.timeout(10):
             head = await reader.readuntil(b"\r\n\r\n")
             first, *lines = head.decode("latin-1").strip().split("\r\n")
-            headers = {
-                name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
-            }
+            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
             # Not until the end: a server that refuses a body early waits for the client to notice.
             body = await reader.readexactly(int(headers["content-length"]))
     finally:

@@ -133,9 +133,7 @@ async def main() -> None:
     sys.stdout.flush()
     if fault == "ends":
         sys.exit("fake daemon: no database")
-    server = FakeServer(
-        Path(os.environ["SECURITYCAMD_STORAGE__ROOT"]), convert=fault != "converter", analyse=True
-    )
+    server = FakeServer(Path(os.environ["SECURITYCAMD_STORAGE__ROOT"]), convert=fault != "converter", analyse=True)
     await server.listen("127.0.0.1", int(os.environ["SECURITYCAMD_SERVER__PORT"]))
     await asyncio.Event().wait()
 

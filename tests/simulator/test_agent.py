@@ -22,13 +22,9 @@ def found(folder: Path, pattern: str) -> list[Path]:
     return list(folder.rglob(pattern))
 
 
-async def test_an_event_from_motion_to_complete(
-    camera: SimulatedCamera, server: FakeServer, tmp_path: Path
-) -> None:
+async def test_an_event_from_motion_to_complete(camera: SimulatedCamera, server: FakeServer, tmp_path: Path) -> None:
     await until(lambda: server.of("PATCH", "/status"))
-    assert [
-        (call.method, re.sub(r"\d+", "N", call.path)) for call in server.calls if call.path != "/logs"
-    ] == [
+    assert [(call.method, re.sub(r"\d+", "N", call.path)) for call in server.calls if call.path != "/logs"] == [
         ("POST", "/cameras/register"),
         ("POST", "/events"),
         *[("PATCH", "/events/N/files")] * 4,
@@ -94,9 +90,7 @@ async def test_a_newer_agent_names_files_otherwise_and_leaves_a_ready_file(
     assert ready.stat().st_size == 0
 
 
-async def test_is_blind_until_the_event_is_accepted(
-    start: StartCamera, plan: AgentPlan, server: FakeServer
-) -> None:
+async def test_is_blind_until_the_event_is_accepted(start: StartCamera, plan: AgentPlan, server: FakeServer) -> None:
     server.faults["/events"].extend([503, "lost"])
     camera = await start(replace(plan, pace=replace(plan.pace, speed=100.0)))
     camera.trigger()
@@ -114,9 +108,7 @@ async def test_finds_motion_by_itself(start: StartCamera, plan: AgentPlan, serve
     assert server.events[1]["confidence_score"] >= 50
 
 
-async def test_looks_again_after_the_quiet_time(
-    start: StartCamera, plan: AgentPlan, server: FakeServer
-) -> None:
+async def test_looks_again_after_the_quiet_time(start: StartCamera, plan: AgentPlan, server: FakeServer) -> None:
     await start(replace(plan, quiet_seconds=2.0))
     await until(lambda: len(server.of("PATCH", "/status")) >= 2)
 
@@ -218,9 +210,7 @@ async def test_streams_when_told_to(camera: SimulatedCamera) -> None:
             await session.get(url)
 
 
-async def test_works_on_without_its_control_port(
-    start: StartCamera, plan: AgentPlan, server: FakeServer
-) -> None:
+async def test_works_on_without_its_control_port(start: StartCamera, plan: AgentPlan, server: FakeServer) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ports = AgentPorts(control=taken.getsockname()[1], stream=0)
         camera = await start(replace(plan, ports=ports))

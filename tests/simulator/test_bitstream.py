@@ -17,9 +17,7 @@ def encode(path: Path, profile: str) -> bytes:
 def probe(path: Path) -> dict[str, str]:
     command = ["ffprobe", "-v", "error", "-count_frames", "-of", "json", str(path)]
     command += ["-show_entries", "stream=r_frame_rate,nb_read_frames,width,height,profile"]
-    found: dict[str, str] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)[
-        "streams"
-    ][0]
+    found: dict[str, str] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["streams"][0]
     return found
 
 

@@ -8,14 +8,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import psutil
 import pytest
 
-from securitycamd.cli import demo as command_module
 from securitycamd.simulator.footage import cache_folder
 from securitycamd.simulator.scenes import Scene
+
+# The module; its package has a command of the same name.
+command_module = import_module("securitycamd.cli.demo")
 
 # The demo with its daemon replaced; everything else is what a user runs.
 RUN = """
@@ -58,9 +61,7 @@ def prepared(scenes: list[Scene]) -> None:
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     words, variables = command(tmp_path, "--cameras", "1")
-    with subprocess.Popen(
-        words, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
+    with subprocess.Popen(words, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         yield process
         if process.poll() is None:
             process.kill()

@@ -64,9 +64,7 @@ async def test_a_camera_that_cannot_go_on_ends_the_fleet(
     assert caught.group_contains(FootageError)
 
 
-async def test_the_check_sees_the_whole_chain(
-    scenes: list[Scene], server: FakeServer, tmp_path: Path
-) -> None:
+async def test_the_check_sees_the_whole_chain(scenes: list[Scene], server: FakeServer, tmp_path: Path) -> None:
     plans = plan_fleet(scenes, 3, clip_seconds=2.0, pace=FAST, free_ports=True)
     async with running_fleet(plans, server.url, tmp_path) as cameras:
         results = await check_chain(cameras, server.url, 20.0)

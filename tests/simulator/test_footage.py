@@ -65,9 +65,7 @@ def test_takes_a_compressed_file_out_of_a_debian_package(tmp_path: Path) -> None
     assert (tmp_path / "clip.mp4").read_bytes() == b"film"
 
 
-def test_says_what_to_do_when_a_package_cannot_be_had(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_says_what_to_do_when_a_package_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(footage, "_run", lambda *_, **__: 1)
     with pytest.raises(FootageError, match="network connection"):
         prepare_assets(tmp_path, report=lambda _: None)

@@ -26,9 +26,7 @@ def test_a_good_file_has_no_problem(tmp_path: Path) -> None:
         (["-movflags", "+faststart"], "mpeg4", 2.0, "not h264"),
     ],
 )
-def test_names_what_is_wrong(
-    tmp_path: Path, options: list[str], codec: str, seconds: float, problem: str
-) -> None:
+def test_names_what_is_wrong(tmp_path: Path, options: list[str], codec: str, seconds: float, problem: str) -> None:
     made = make(tmp_path / "bad.mp4", *options, codec=codec)
     assert problem in str(playable_problem(made, seconds))
 

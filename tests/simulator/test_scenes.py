@@ -24,9 +24,7 @@ def test_three_scenes(scenes: list[Scene]) -> None:
 
 
 @pytest.mark.parametrize("start", [0.0, 3.7, -2.0])
-def test_a_clip_is_whole_raw_h264_of_the_asked_length(
-    scenes: list[Scene], tmp_path: Path, start: float
-) -> None:
+def test_a_clip_is_whole_raw_h264_of_the_asked_length(scenes: list[Scene], tmp_path: Path, start: float) -> None:
     for scene in scenes:
         clip = tmp_path / "clip.h264"
         # Below zero: round the loop's end.
@@ -112,9 +110,7 @@ def test_motion_is_what_changes(scenes: list[Scene]) -> None:
     reader.close()
 
 
-def test_without_the_yard_every_camera_still_has_a_view_of_its_own(
-    assets: DemoAssets, tmp_path: Path
-) -> None:
+def test_without_the_yard_every_camera_still_has_a_view_of_its_own(assets: DemoAssets, tmp_path: Path) -> None:
     street = prepare_scenes(replace(assets, vtest=None, folder=tmp_path), report=lambda _: None)
     assert {scene.view.name for scene in street} == {*(view.name for view in STREET_PARTS), "Street"}
     assert [path.suffix for path in tmp_path.iterdir()] == [".h264"] * 3

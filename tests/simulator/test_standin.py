@@ -39,9 +39,7 @@ async def client(assets: DemoAssets) -> AsyncIterator[ollama.AsyncClient]:
         await client.close()  # type: ignore[no-untyped-call]  # the library has no annotation there
 
 
-def test_sees_people_and_vehicles_in_the_yard(
-    detector: Detector, assets: DemoAssets, scenes: list[Scene]
-) -> None:
+def test_sees_people_and_vehicles_in_the_yard(detector: Detector, assets: DemoAssets, scenes: list[Scene]) -> None:
     if assets.vtest is None:
         pytest.skip("no yard footage without Debian's packages")
     walk = detector.look(still(scenes[0], 18.0))
@@ -141,9 +139,7 @@ async def test_refuses_what_is_no_picture_as_ollama_does(client: Any) -> None:
 
 @given(counters, st.floats(0, 1))
 def test_understands_what_it_says(counts: Counter[str], confidence: float) -> None:
-    read = understood(
-        f"Turn this into JSON.\n{prose([Sighting(counts, confidence)])}\nThe answer has 2 cars."
-    )
+    read = understood(f"Turn this into JSON.\n{prose([Sighting(counts, confidence)])}\nThe answer has 2 cars.")
     assert read.counts == counts
     if confidence >= 0.01:
         assert abs(read.confidence - confidence) <= 0.0051

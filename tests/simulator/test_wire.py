@@ -39,9 +39,7 @@ async def test_says_who_it_is(client: AgentClient, server: FakeServer) -> None:
     }
 
 
-async def test_registers_after_0_5_10_and_then_every_30_seconds(
-    client: AgentClient, server: FakeServer
-) -> None:
+async def test_registers_after_0_5_10_and_then_every_30_seconds(client: AgentClient, server: FakeServer) -> None:
     server.faults["/cameras/register"].extend([503, 500, "garbage", "lost", 404])
     began = time.monotonic()
     await client.register()

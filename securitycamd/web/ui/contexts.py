@@ -3,7 +3,7 @@
 Tests hold the templates to these: a name that is used must be here, and what is here must be used.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Literal
@@ -336,92 +336,6 @@ class EventContext:
 
 
 @dataclass(frozen=True, slots=True)
-class CameraUse:
-    """What a camera's events take."""
-
-    name: str
-    amount: str
-    percent: float
-    """0 to 100, of the camera that takes most."""
-    protected_percent: float
-    """The starred part of it."""
-    notes: str
-
-
-@dataclass(frozen=True, slots=True)
-class GoingRow:
-    """A day of a camera's footage that goes."""
-
-    camera_name: str
-    footage_of: str
-    amount: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class GoingDay:
-    """What goes on a day."""
-
-    heading: str
-    rows: tuple[GoingRow, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DiskShare:
-    """A part of the disk's bar."""
-
-    kind: Literal["footage", "starred", "other", "free"]
-    label: str
-    start: float
-    width: float
-
-
-@dataclass(frozen=True, slots=True)
-class StorageContext:
-    """What ``storage.html`` prints."""
-
-    frame: Frame
-    summary: str
-    warnings: tuple[str, ...]
-    disk_shares: tuple[DiskShare, ...]
-    """Empty while the disk does not answer."""
-    outlook: tuple[Fact, ...]
-    uses: tuple[CameraUse, ...]
-    going: tuple[GoingDay, ...]
-    nothing_goes: str
-    """What to say when nothing goes."""
-    rules: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class StrayView:
-    """A file that fits no event."""
-
-    name: str
-    camera_name: str
-    url: str | None
-    """``None``: a browser would not show it."""
-    size_bytes: int
-    moment: Moment
-    reason: str
-    may_change: bool
-    link_url: str
-    delete_url: str
-
-
-@dataclass(frozen=True, slots=True)
-class StraysContext:
-    """What ``strays.html`` prints."""
-
-    frame: Frame
-    summary: str
-    back: Action
-    strays: tuple[StrayView, ...]
-    previous_url: str | None
-    next_url: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class ErrorContext:
     """What ``error.html`` prints."""
 
@@ -439,11 +353,3 @@ class DocsContext:
 
     frame: Frame
     document_url: str
-
-
-PageContext = GalleryContext | EventContext | StorageContext | StraysContext | ErrorContext | DocsContext
-
-
-def template_values(context: PageContext) -> dict[str, object]:
-    """The context as names for the template: the fields of the dataclass, not copied."""
-    return {field.name: getattr(context, field.name) for field in fields(context)}

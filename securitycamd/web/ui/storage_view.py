@@ -8,16 +8,9 @@ from typing import Final
 from securitycamd.domain.models import Camera
 from securitycamd.domain.retention import CameraForecast, PlannedDay, Reason, Use
 from securitycamd.services.retention import RetentionReport
-from securitycamd.web.ui.contexts import (
-    CameraUse,
-    DiskShare,
-    Fact,
-    GoingDay,
-    GoingRow,
-    Site,
-    StorageContext,
-)
+from securitycamd.web.ui.contexts import Fact, Site
 from securitycamd.web.ui.frame import frame
+from securitycamd.web.ui.storage_contexts import CameraUse, DiskShare, GoingDay, GoingRow, StorageContext
 from securitycamd.web.ui.words import count, size
 
 DAYS_SHOWN: Final = 7
@@ -71,7 +64,7 @@ def _shares(report: RetentionReport) -> Iterable[DiskShare]:
     ):
         width = min(100 - start, 100 * size_bytes / disk.total_bytes)
         if size_bytes > 0 or kind == "footage":
-            yield DiskShare(kind, f"{label} {size(size_bytes)}", round(start, 2), round(width, 2))  # type: ignore[arg-type]  # a kind
+            yield DiskShare(kind, f"{label} {size(size_bytes)}", round(start, 2), round(width, 2))
         start += width
 
 

@@ -11,8 +11,9 @@ from pydantic import Field, ValidationError
 from securitycamd.db.strays import Stray
 from securitycamd.domain.models import Camera, Page
 from securitycamd.web.registry import Input
-from securitycamd.web.ui.contexts import Action, Site, StraysContext, StrayView
+from securitycamd.web.ui.contexts import Action, Site
 from securitycamd.web.ui.frame import frame
+from securitycamd.web.ui.storage_contexts import StraysContext, StrayView
 from securitycamd.web.ui.words import count, media_url, moment
 
 PAGE_SIZE: Final = 50

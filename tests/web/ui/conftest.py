@@ -5,17 +5,10 @@ from collections.abc import Callable
 import jinja2
 import pytest
 
-from securitycamd.web.ui.contexts import (
-    DocsContext,
-    ErrorContext,
-    EventContext,
-    GalleryContext,
-    PageContext,
-    StorageContext,
-    StraysContext,
-    template_values,
-)
+from securitycamd.web.ui.contexts import DocsContext, ErrorContext, EventContext, GalleryContext
 from securitycamd.web.ui.environment import make_environment
+from securitycamd.web.ui.page_contexts import PageContext, template_values
+from securitycamd.web.ui.storage_contexts import StorageContext, StraysContext
 
 TEMPLATES: dict[type, str] = {
     GalleryContext: "events.html",

@@ -9,10 +9,11 @@ import pytest
 
 from securitycamd.domain.models import Camera, Event, Page
 from securitycamd.domain.names import ConversionStatus, EventStatus
-from securitycamd.web.ui.contexts import EventContext, GalleryContext, PageContext
+from securitycamd.web.ui.contexts import EventContext, GalleryContext
 from securitycamd.web.ui.event_view import event_context
 from securitycamd.web.ui.frame import docs_context, error_context
 from securitycamd.web.ui.gallery_view import gallery_context
+from securitycamd.web.ui.page_contexts import PageContext
 from securitycamd.web.ui.query import GalleryQuery
 from tests.web.ui.samples import CAMERAS, NOW, SITE, make_event
 

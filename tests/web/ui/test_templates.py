@@ -12,8 +12,8 @@ from jinja2 import meta, nodes
 
 from securitycamd.resources import resource
 from securitycamd.web.ui import contexts
-from securitycamd.web.ui.contexts import PageContext
 from securitycamd.web.ui.frame import docs_context
+from securitycamd.web.ui.page_contexts import PageContext
 from tests.web.ui.conftest import TEMPLATES
 from tests.web.ui.samples import CAMERAS, NOW, SITE
 

@@ -1,0 +1,13 @@
+"""Every page's context, and how a template gets it."""
+
+from dataclasses import fields
+
+from securitycamd.web.ui.contexts import DocsContext, ErrorContext, EventContext, GalleryContext
+from securitycamd.web.ui.storage_contexts import StorageContext, StraysContext
+
+PageContext = GalleryContext | EventContext | StorageContext | StraysContext | ErrorContext | DocsContext
+
+
+def template_values(context: PageContext) -> dict[str, object]:
+    """The context as names for the template: the fields of the dataclass, not copied."""
+    return {field.name: getattr(context, field.name) for field in fields(context)}
