@@ -5,6 +5,8 @@ from typing import Literal
 
 from securitycamd.web.ui.contexts import Action, Fact, Frame, Moment
 
+ShareKind = Literal["footage", "starred", "other", "free"]
+
 
 @dataclass(frozen=True, slots=True)
 class CameraUse:
@@ -41,7 +43,7 @@ class GoingDay:
 class DiskShare:
     """A part of the disk's bar."""
 
-    kind: Literal["footage", "starred", "other", "free"]
+    kind: ShareKind
     label: str
     start: float
     width: float

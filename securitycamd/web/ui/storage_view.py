@@ -10,7 +10,7 @@ from securitycamd.domain.retention import CameraForecast, PlannedDay, Reason, Us
 from securitycamd.services.retention import RetentionReport
 from securitycamd.web.ui.contexts import Fact, Site
 from securitycamd.web.ui.frame import frame
-from securitycamd.web.ui.storage_contexts import CameraUse, DiskShare, GoingDay, GoingRow, StorageContext
+from securitycamd.web.ui.storage_contexts import CameraUse, DiskShare, GoingDay, GoingRow, ShareKind, StorageContext
 from securitycamd.web.ui.words import count, size
 
 DAYS_SHOWN: Final = 7
@@ -56,12 +56,13 @@ def _shares(report: RetentionReport) -> Iterable[DiskShare]:
     starred = sum(use.protected_bytes for use in report.used.values())
     other = max(0, disk.total_bytes - disk.free_bytes - used)
     start = 0.0
-    for kind, label, size_bytes in (
+    parts: tuple[tuple[ShareKind, str, int], ...] = (
         ("footage", "Footage", used - starred),
         ("starred", "Starred", starred),
         ("other", "Other files", other),
         ("free", "Free", disk.free_bytes),
-    ):
+    )
+    for kind, label, size_bytes in parts:
         width = min(100 - start, 100 * size_bytes / disk.total_bytes)
         if size_bytes > 0 or kind == "footage":
             yield DiskShare(kind, f"{label} {size(size_bytes)}", round(start, 2), round(width, 2))

@@ -11,7 +11,7 @@ from blockbuster import blockbuster_ctx
 from jinja2 import meta, nodes
 
 from securitycamd.resources import resource
-from securitycamd.web.ui import contexts
+from securitycamd.web.ui import contexts, storage_contexts
 from securitycamd.web.ui.frame import docs_context
 from securitycamd.web.ui.page_contexts import PageContext
 from tests.web.ui.conftest import TEMPLATES
@@ -38,7 +38,7 @@ def test_attributes_and_fields_are_the_same(environment: jinja2.Environment) -> 
     used = {node.attr for source in SOURCES.values() for node in environment.parse(source).find_all(nodes.Getattr)}
     parts = [
         part
-        for part in vars(contexts).values()
+        for part in (*vars(contexts).values(), *vars(storage_contexts).values())
         if isinstance(part, type) and is_dataclass(part) and part not in TEMPLATES and part is not contexts.Site
     ]
     assert used == {field.name for part in parts for field in fields(part)}
