@@ -141,6 +141,7 @@ class Shared:
             logs=self.logs,
             stats=self.stats,
             strays=self.strays,
+            storage=self.storage,
             storage_check=self.storage_check,
             uploads=self.uploads,
             jobs=self.jobs,

@@ -1,4 +1,4 @@
-"""``securitycamd storage``: whether rows and files agree."""
+"""``securitycamd storage``: whether rows and files agree, and which disk is in use."""
 
 import json
 import sys
@@ -65,6 +65,30 @@ def check(config: Path | None, repair: bool, force: bool, as_json: bool) -> None
     report = _follow(settings, report)
     click.echo(json.dumps(report, indent=2) if as_json else "\n".join(report_text(report)))
     raise SystemExit(exit_code(report))
+
+
+@storage.command(
+    "take-over",
+    epilog="Examples:\n\n  securitycamd storage take-over\n\n  securitycamd storage take-over --camera camera_1\n\n"
+    "Ends with 0 when the storage is in use, 1 when it cannot be, 2 when a setting is wrong, 3 when no daemon answers.",
+)
+@config_option
+@click.option("--camera", help="Only this camera's folder.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="Print what the API answers.")
+def take_over(config: Path | None, camera: str | None, yes: bool, as_json: bool) -> None:
+    """Use the storage that is mounted now, after a disk was replaced.
+
+    Until then the daemon neither writes to nor deletes from a disk that is not the one it knows. Nothing is deleted.
+    """
+    settings = settings_or_exit(config)
+    found = call(settings, "GET", "/storage")
+    what = f"the folder of {camera}" if camera else "the storage root"
+    if not yes:
+        click.confirm(f"{found['sentence']} Use {what} as it is mounted now?", abort=True, err=True)
+    reply = call(settings, "POST", "/storage/take-over", {"camera_id": camera})
+    click.echo(json.dumps(reply, indent=2) if as_json else reply["sentence"])
+    raise SystemExit(0 if reply["condition"] == "ok" else 1)
 
 
 def exit_code(report: dict[str, Any]) -> int:

@@ -69,12 +69,19 @@ class StorageService:
         """A camera registered: have its folders made with the next look."""
         self._new_cameras.add(camera_id)
 
-    async def adopt(self, _principal: Principal) -> GuardState:
-        """Make the root that is mounted now ours, whatever its marker says: an operator's decision."""
-        log.warning("the storage root was adopted by an operator", root=str(self._files.root))
-        state = await self.guard.take_over()
+    async def take_over(self, principal: Principal, camera_id: str | None = None) -> GuardState:
+        """Make the root that is mounted now ours, or one camera's folder in it, whatever its marker says.
+
+        Raises:
+            StorageUnavailableError: it does not answer.
+        """
+        log.warning("storage is taken over", by=principal.name, camera_id=camera_id, root=str(self._files.root))
+        if camera_id is None:
+            await self.guard.take_over()
+        else:
+            await self.guard.mark_camera(camera_id)
         self.on_change()
-        return state
+        return self.guard.state
 
     async def _first_identity(self) -> str:
         try:

@@ -44,7 +44,7 @@ ROOT_GONE: Final = GuardState(
 ROOT_UNMARKED: Final = GuardState(
     GuardCondition.MISSING,
     "The footage storage is not mounted: the marker of this server's footage is not there.",
-    "Mount the disk or share that storage.root is on; or, if a new one shall be used, have it taken over.",
+    "Mount the disk or share that storage.root is on; or, to use a new one: securitycamd storage take-over",
 )
 
 
@@ -53,13 +53,17 @@ def _root_wrong(found: str | None) -> GuardState:
     return GuardState(
         GuardCondition.WRONG,
         f"Something else is mounted in the place of the footage storage: the marker there {whose}.",
-        "Mount the disk or share with this server's footage, or have this one taken over.",
+        "Mount the disk or share with this server's footage, or, to use this one: securitycamd storage take-over",
         found,
     )
 
 
 def _camera_state(condition: GuardCondition, sentence: str) -> GuardState:
-    return GuardState(condition, sentence, "Put its folder back, or have the one that is there taken over.")
+    return GuardState(
+        condition,
+        sentence,
+        "Put its folder back, or, to use the one that is there: securitycamd storage take-over --camera NAME",
+    )
 
 
 class Markers:

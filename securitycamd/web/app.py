@@ -16,6 +16,7 @@ from securitycamd.services.removal import RemovalService
 from securitycamd.services.retention import RetentionService
 from securitycamd.services.retries import RetryService
 from securitycamd.services.stats import StatsService
+from securitycamd.services.storage import StorageService
 from securitycamd.services.storage_check import StorageCheckService
 from securitycamd.services.strays import StrayService
 from securitycamd.services.uploads import UploadService
@@ -30,6 +31,7 @@ from securitycamd.web.api import (
     media,
     reference,
     retention,
+    storage,
     storage_check,
     strays,
     system,
@@ -47,6 +49,7 @@ API_ROUTES: Final[list[Route]] = [
     *logs.ROUTES,
     *retention.ROUTES,
     *strays.ROUTES,
+    *storage.ROUTES,
     *storage_check.ROUTES,
     *system.ROUTES,
 ]
@@ -70,6 +73,7 @@ class Parts:
     logs: LogService
     stats: StatsService
     strays: StrayService
+    storage: StorageService
     storage_check: StorageCheckService
     uploads: UploadService
     jobs: JobQueue
@@ -93,6 +97,7 @@ def make_app(parts: Parts) -> web.Application:
     app[keys.LOGS] = parts.logs
     app[keys.STATS] = parts.stats
     app[keys.STRAYS] = parts.strays
+    app[keys.STORAGE] = parts.storage
     app[keys.STORAGE_CHECK] = parts.storage_check
     app[keys.UPLOADS] = parts.uploads
     app[keys.JOBS] = parts.jobs

@@ -15,6 +15,7 @@ from securitycamd.services.removal import RemovalService
 from securitycamd.services.retention import RetentionService
 from securitycamd.services.retries import RetryService
 from securitycamd.services.stats import StatsService
+from securitycamd.services.storage import StorageService
 from securitycamd.services.storage_check import StorageCheckService
 from securitycamd.services.strays import StrayService
 from securitycamd.services.uploads import UploadService
@@ -28,6 +29,7 @@ LOGS: Final = web.AppKey("logs", LogService)
 UPLOADS: Final = web.AppKey("uploads", UploadService)
 STATS: Final = web.AppKey("stats", StatsService)
 STRAYS: Final = web.AppKey("strays", StrayService)
+STORAGE: Final = web.AppKey("storage", StorageService)
 STORAGE_CHECK: Final = web.AppKey("storage_check", StorageCheckService)
 REMOVAL: Final = web.AppKey("removal", RemovalService)
 RETENTION: Final = web.AppKey("retention", RetentionService)

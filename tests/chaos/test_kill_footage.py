@@ -1,6 +1,7 @@
 """``kill -9`` at any moment of uploads, conversion, optimisation and expiry: nothing is lost, nothing is left lying."""
 
 import base64
+import contextlib
 import hashlib
 import http.client
 import json
@@ -220,10 +221,13 @@ class Site:
     # --- a life ---
 
     def drive(self, seconds: float) -> None:
-        """Have the daemon expire again and again, and star something now and then."""
+        """Star something now and then, and have the daemon expire again and again."""
         until = time.monotonic() + seconds
         if self.chance.random() < STARRED and (told := self.told()):
             self._star(self.chance.choice(told[-12:]).id)
+        self._press(until)
+
+    def _press(self, until: float) -> None:
         while (left := until - time.monotonic()) > 0:
             assert self.daemon.call("POST", "/api/v1/tasks/retention/run-now")[0] == 200
             time.sleep(max(0.0, min(left, 0.15)))
@@ -236,16 +240,19 @@ class Site:
             self.starred.add(event_id)
 
     def await_state(self, what: str) -> None:
-        """Return at the moment something unfinished shows itself; or after two seconds without."""
+        """Kill it at the moment something unfinished shows itself; or return after two seconds without."""
+        # Expiry leaves no name of its own on the share, but it begins with the pictures of the oldest events.
+        oldest = list(self._pictures())
         until = time.monotonic() + 2.0
-        # Expiry goes by the name of no file, but it begins with the pictures of the oldest.
-        oldest = list(self._pictures()) if what == "removal" else []
-        while time.monotonic() < until:
-            self.daemon.call("POST", "/api/v1/tasks/retention/run-now")
-            for _ in range(20):
-                if (oldest and not all(path.exists() for path in oldest)) or self._looks().get(what):
-                    return
-                time.sleep(0.002)
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(self._press, until)
+            while time.monotonic() < until:
+                if not all(path.exists() for path in oldest) if what == "removal" else self._looks()[what]:
+                    self.daemon.kill()  # before anything else
+                    break
+                time.sleep(0.001)
+            with contextlib.suppress(OSError, http.client.HTTPException):  # it has just been killed
+                asked.result()
 
     def _pictures(self) -> Iterator[Path]:
         for agent in self.agents:
@@ -442,6 +449,7 @@ def live(site: Site, number: int) -> None:
         when, delay = "starting", chance.uniform(0.05, 1.5)
         daemon.start(ready=False)
         time.sleep(delay)
+        database = children_named(daemon, "mariadbd")
     else:
         when, delay = "ready", chance.uniform(0.1, 1.5)
         daemon.start()
@@ -450,13 +458,13 @@ def live(site: Site, number: int) -> None:
             if not number:
                 agent.start()
             agent.go_on()
+        database = children_named(daemon, "mariadbd")
         if chance.random() < AIMED:
             when = chance.choice(["optimisation", "removal", "upload"])
             site.drive(delay / 4)
             site.await_state(when)
         else:
             site.drive(delay)
-    database = children_named(daemon, "mariadbd")
     daemon.kill()
     if power := chance.random() < DATABASE_TOO:
         for process in database:

@@ -180,6 +180,7 @@ async def test_no_verdict_on_stills_while_the_storage_root_is_away(bench: Bench,
     await analyse(bench)
     assert (await bench.job(event_id, KIND)).state is JobState.QUEUED
     away.rename(bench.root)
+    await bench.shared.storage.watch()  # as the guard's task does
     await bench.due_now()
     await analyse(bench)
     await is_described(bench, event_id)

@@ -176,6 +176,7 @@ async def test_no_verdict_on_a_clip_while_the_storage_root_is_away(bench: Bench,
     assert job.last_error == "The storage did not answer."
     assert not bench.root.exists()
     away.rename(bench.root)
+    await bench.shared.storage.watch()  # as the guard's task does
     await bench.due_now()
     await convert(bench)
     await is_playable(bench, event_id)
