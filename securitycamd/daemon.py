@@ -82,7 +82,7 @@ class Daemon:
             watchdog.start()
             stack.callback(watchdog.stop)
             async with asyncio.TaskGroup() as group:
-                self._start_tasks(group, shared, server, watchdog)
+                self._start_tasks(group, shared, server, watchdog, instance)
                 asyncio.get_running_loop().add_signal_handler(
                     signal.SIGHUP, lambda: group.create_task(self.reload(), name="reload")
                 )
@@ -180,7 +180,6 @@ class Daemon:
         await shared.logs.make_partitions()
         try:
             await shared.storage.open()
-            await files.sweep_temporaries(0, owner=instance.name)
         except StorageUnavailableError:
             log.warning("the footage storage does not answer; starting without it", root=str(files.root))
         return shared
@@ -209,9 +208,16 @@ class Daemon:
         return runner
 
     def _start_tasks(
-        self, group: asyncio.TaskGroup, shared: Shared, server: EmbeddedServer | None, watchdog: Watchdog
+        self,
+        group: asyncio.TaskGroup,
+        shared: Shared,
+        server: EmbeddedServer | None,
+        watchdog: Watchdog,
+        instance: Instance,
     ) -> None:
-        for spec in task_specs(shared, server=server, watchdog=watchdog, kept=self.pipeline.kept):
+        for spec in task_specs(
+            shared, server=server, watchdog=watchdog, kept=self.pipeline.kept, instance=instance.name
+        ):
             shared.supervisor.start(group, spec)
 
     async def _stop(self, shared: Shared, runner: web.AppRunner) -> None:

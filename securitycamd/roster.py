@@ -1,5 +1,6 @@
 """The supervised tasks of a daemon: what runs, how often, and what for."""
 
+import time
 from typing import Final
 
 from securitycamd.composition import ANALYSER, CONVERTER, EMBEDDED, LOG_WRITER, STILLS, Shared
@@ -24,9 +25,12 @@ GUARD_SECONDS: Final = 2.0
 """With the guard's own time-out of 3 s, health is critical well within 10 s of a storage that vanished."""
 
 
-def task_specs(shared: Shared, *, server: EmbeddedServer | None, watchdog: Watchdog, kept: KeptLines) -> list[TaskSpec]:
+def task_specs(
+    shared: Shared, *, server: EmbeddedServer | None, watchdog: Watchdog, kept: KeptLines, instance: str
+) -> list[TaskSpec]:
     """Every task of a daemon, in the order of their start."""
     settings, db = shared.settings, shared.database
+    started = time.monotonic()
 
     def footage_is_there() -> bool:
         return shared.storage.is_usable
@@ -36,6 +40,9 @@ def task_specs(shared: Shared, *, server: EmbeddedServer | None, watchdog: Watch
             await keep_running(server, beat=control.beat, on_start=db.drop_idle)
 
     async def sweep() -> None:
+        # What an earlier life of this daemon left is older than this one. A walk over all footage takes its time:
+        # neither the start nor another duty shall wait for it.
+        await shared.files.sweep_temporaries(time.monotonic() - started, owner=instance)
         await shared.files.sweep_temporaries(FOREIGN_TEMPORARY_SECONDS)
 
     async def resize() -> None:
@@ -129,9 +136,14 @@ def task_specs(shared: Shared, *, server: EmbeddedServer | None, watchdog: Watch
                     Duty("stale leases", 10, shared.jobs.recover_stale),
                     Duty("converter size", 5, resize),
                     Duty("log partitions", 3600, shared.logs.make_partitions),
-                    Duty("left-over files", 3600, sweep),
                 ]
             ),
+        ),
+        TaskSpec(
+            "left-over files",
+            "Removes what crashes left half written",
+            upkeep([Duty("left-over files", 3600, sweep)]),
+            beat_seconds=2 * 3600,
         ),
         TaskSpec(
             "linker",

@@ -110,7 +110,9 @@ def live_a_while(daemon: DaemonProcess, agents: list[Agent], chance: random.Rand
         time.sleep(chance.uniform(0.05, 1.5))  # the moment of the kill
         return "starting"
     daemon.start()
-    assert not found.unfinished & temporaries(daemon.storage_root), "left by an earlier life"
+    wait_until(
+        lambda: not found.unfinished & temporaries(daemon.storage_root), seconds=20, what="an earlier life's are swept"
+    )
     listed = all_events(daemon)
     for event in acknowledged:
         check_event(event, listed[event.id])

@@ -33,7 +33,7 @@ ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "100"))
 ROUNDS_SECONDS = float("inf") if "CHAOS_ROUNDS" in os.environ else 240.0
 """On a machine too busy for all rounds in this time there are fewer, unless their number was asked for."""
 CHECKED_EVERY = 20
-LIVES_IN_START_UP = 0.35
+LIVES_IN_START_UP = 0.45
 """The share of rounds in which the daemon is killed before it is ready."""
 AIMED = 0.25
 """The share of rounds in which the kill waits for a short-lived state of the share to show itself."""
