@@ -7,7 +7,7 @@ nothing else wires things together.
 import asyncio
 import gc
 import signal
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -239,8 +239,10 @@ class Daemon:
             log.warning("the database is away; leases end by themselves")
         await supervisor.stop([LOG_WRITER], STAGE_SECONDS)
         log.info("stopped")
-        while await write_some(self.pipeline.kept, shared.logs):
-            pass
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STAGE_SECONDS):
+                while await write_some(self.pipeline.kept, shared.logs):
+                    pass
         # The embedded server itself is stopped by the exit stack, after the pool is closed.
         await supervisor.stop([EMBEDDED], 0)
 

@@ -218,6 +218,7 @@ async def give_back(session: Database | Transaction, instance: str) -> int:
 
 async def give_back_lost(transaction: Transaction, instance: str, held: Collection[str]) -> int:
     """Queue again what runs in this instance's name but under no owner of ``held``; how many. Costs no attempt."""
+    # Asked of ``held`` only after the read: what is claimed meanwhile is in it before its row says so.
     owners = [owner for (owner,) in await transaction.rows(_OWNERS, owners=f"{instance}:%")]
     return sum([await transaction.execute(_GIVE_BACK, owners=owner) for owner in owners if owner not in held])
 

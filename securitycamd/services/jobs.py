@@ -245,7 +245,7 @@ class JobQueue:
         recorded, a claim whose reply was lost, a worker that died. Without it they would wait for their lease's end.
         """
         given = await self._database.transact(
-            lambda transaction: rows.give_back_lost(transaction, self._instance, frozenset(self._held))
+            lambda transaction: rows.give_back_lost(transaction, self._instance, self._held)
         )
         if given:
             log.warning("jobs whose outcome was not recorded are queued again", jobs=given)

@@ -207,6 +207,27 @@ def half_sent(daemon: DaemonProcess) -> Iterator[Callable[[], int]]:
         yield finish
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_stops_with_a_database_that_hangs(make_daemon: MakeDaemon, place: Path) -> None:
+    """Each stage is bounded, and the server that does not answer is killed: below the unit's TimeoutStopSec of 60 s."""
+    # The server has 30 s to write its pages; of the waits it is only the others that are of interest here.
+    place.joinpath("sitecustomize.py").write_text(
+        "from securitycamd.db.server import EmbeddedServer\nEmbeddedServer.stop.__defaults__ = (2.0,)\n"
+    )
+    daemon = make_daemon(SECURITYCAMD_ANALYSER__ENABLED="false", PYTHONPATH=str(place)).start()
+    assert daemon.process is not None
+    (database,) = children_named(daemon, "mariadbd")
+    database.suspend()
+    started = time.monotonic()
+    daemon.process.terminate()
+    assert daemon.process.wait(30) == 0
+    print(f"stopped within {time.monotonic() - started:.1f} s")
+    assert processes_of(place) == []
+    assert daemon.start().call("GET", "/api/v1/events")[1]["total"] == 0
+    assert daemon.stop() == 0
+
+
 # --- reloading -------------------------------------------------------------------------------------------------------
 
 

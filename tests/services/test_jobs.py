@@ -26,6 +26,7 @@ from securitycamd.db.engine import Database, DatabaseAddress, Transaction
 from securitycamd.domain.errors import DatabaseUnavailableError
 from securitycamd.domain.jobs import MAX_ATTEMPTS, Job, JobKind, JobOutcome, JobState, next_state
 from securitycamd.domain.names import ConversionStatus
+from securitycamd.services import jobs as jobs_module
 from securitycamd.services.jobs import OLDEST_EVERY, JobQueue, LeaseLostError
 from tests.conftest import INSTANCE
 from tests.services.conftest import CAMERA, LEASE_SECONDS, Bench, MakeBench, Severed
@@ -88,11 +89,11 @@ async def test_newest_event_first_but_every_so_often_the_oldest(bench: Bench) ->
 
 async def test_a_lease_is_renewed_while_its_work_lasts(bench: Bench, other: JobQueue) -> None:
     await bench.clip(None)
-    job = await bench.shared.jobs.claim(KIND, lease_seconds=0.3)
+    job = await bench.shared.jobs.claim(KIND, lease_seconds=1.5)
     assert job is not None
-    async with bench.shared.jobs.holding(job, lease_seconds=0.3):
+    async with bench.shared.jobs.holding(job, lease_seconds=1.5):
         for _ in range(10):
-            await asyncio.sleep(0.1)  # the work
+            await asyncio.sleep(0.25)  # the work
             assert await other.recover_stale() == 0
             assert await other.claim(KIND, lease_seconds=1) is None
         assert await finish(bench.shared.jobs, bench.shared.database, job, JobOutcome.DONE) is JobState.DONE
@@ -165,13 +166,13 @@ async def test_a_lease_outlives_a_database_that_is_away_for_a_moment(
 ) -> None:
     bench = await make_bench(on_database=severed.database)
     event_id = await bench.clip(None)
-    job = await bench.shared.jobs.claim(KIND, lease_seconds=1.2)
+    job = await bench.shared.jobs.claim(KIND, lease_seconds=2.4)
     assert job is not None
-    async with bench.shared.jobs.holding(job, lease_seconds=1.2):
+    async with bench.shared.jobs.holding(job, lease_seconds=2.4):
         await severed.line.cut()
-        await asyncio.sleep(0.6)  # a renewal fails meanwhile
+        await asyncio.sleep(1.0)  # a renewal fails meanwhile
         await severed.line.mend()
-        await asyncio.sleep(1.0)  # past the end of the first lease
+        await asyncio.sleep(1.7)  # past the end of the first lease
         assert await JobQueue(database, OTHER).recover_stale() == 0
         assert await finish(bench.shared.jobs, severed.database, job, JobOutcome.DONE) is JobState.DONE
     assert (await bench.job(event_id)).state is JobState.DONE
@@ -290,8 +291,12 @@ async def test_an_unforeseen_failure_is_tried_again_but_not_for_ever(bench: Benc
 # --- all at once -----------------------------------------------------------------------------------------------------
 
 
-async def test_claimers_renewers_and_recoverers_in_each_others_way(bench: Bench, other: JobQueue) -> None:
+async def test_claimers_renewers_and_recoverers_in_each_others_way(
+    bench: Bench, other: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every job is done exactly once and no statement fails, however the transactions meet."""
+    # Renewed every 20 ms, but far from running out, however busy the machine is.
+    monkeypatch.setattr(jobs_module, "RENEWALS_A_LEASE", LEASE_SECONDS / 0.02)
     events = [await bench.clip(None) for _ in range(60)]
     done: Counter[int] = Counter()
     chance = random.Random(11)
@@ -299,7 +304,7 @@ async def test_claimers_renewers_and_recoverers_in_each_others_way(bench: Bench,
 
     async def worker(queue: JobQueue) -> None:
         while (job := await queue.claim(KIND, lease_seconds=LEASE_SECONDS)) is not None:
-            async with queue.holding(job, lease_seconds=0.06):
+            async with queue.holding(job, lease_seconds=LEASE_SECONDS):
                 await asyncio.sleep(chance.uniform(0, 0.03))
                 if chance.random() < 0.2:
                     await queue.release(job, delay_seconds=0)
