@@ -78,7 +78,7 @@ class Writer:
 
 def start(make_daemon: Callable[..., DaemonProcess], disk: Path, **settings: str) -> DaemonProcess:
     disk.mkdir()
-    daemon = make_daemon(storage_root=disk, **settings).start()
+    daemon = make_daemon(storage_root=disk, **{"SECURITYCAMD_RETENTION__ENABLED": "true"} | settings).start()
     camera = {"camera_id": "camera_1", "name": "Front", "location": "Garden", "ip_address": "127.0.0.1"}
     assert daemon.call("POST", "/api/v1/cameras/register", camera)[0] == 201
     for kind in ("pictures", "videos", "thumbs"):
@@ -89,9 +89,9 @@ def start(make_daemon: Callable[..., DaemonProcess], disk: Path, **settings: str
 def test_the_floor_makes_room_before_the_disk_is_full(
     make_daemon: Callable[..., DaemonProcess], small_disk: Path
 ) -> None:
-    # 8 MB/s fill what is above the floor in 6 s, and the floor in 2 s; a round comes every 30 s.
+    # 4 MB/s fill what is above the floor in 12 s, and the floor in 4 s; a round comes every 30 s.
     daemon = start(make_daemon, small_disk, SECURITYCAMD_RETENTION__FREE_FLOOR_GIGABYTES="0.016")
-    writer = Writer(daemon, 8)
+    writer = Writer(daemon, 4)
     lowest = [DISK_BYTES]
     done = threading.Event()
 

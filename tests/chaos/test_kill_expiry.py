@@ -50,7 +50,7 @@ def files(root: Path) -> set[str]:
 def test_killed_while_footage_goes(make_daemon: Callable[..., DaemonProcess], place: Path) -> None:
     settings = place / "settings.toml"
     settings.write_text("[retention]\nfree_floor_gigabytes = 0\n", encoding="utf-8")
-    daemon = make_daemon(SECURITYCAMD_CONFIG=str(settings)).start()
+    daemon = make_daemon(SECURITYCAMD_CONFIG=str(settings), SECURITYCAMD_RETENTION__ENABLED="true").start()
     camera = {"camera_id": "camera_1", "name": "Front", "location": "Garden", "ip_address": "127.0.0.1"}
     assert daemon.call("POST", "/api/v1/cameras/register", camera)[0] == 201
     kept = {put(daemon, 0, number) for number in range(5)}

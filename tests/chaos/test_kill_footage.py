@@ -453,7 +453,8 @@ def live(site: Site, number: int) -> None:
     else:
         when, delay = "ready", chance.uniform(0.1, 1.5)
         daemon.start()
-        assert not site.left & temporaries(site.root), "left by an earlier life"
+        # A task of its own sweeps what an earlier life left, so that the start does not wait for it.
+        wait_until(lambda: not site.left & temporaries(site.root), seconds=20, what="what an earlier life left is gone")
         for agent in site.agents:
             if not number:
                 agent.start()

@@ -74,8 +74,12 @@ def test_everything_ends_converted(daemon: DaemonProcess, clips: list[Clip]) -> 
     assert (daemon.storage_root / event["video_mp4_path"]).is_file()
     assert daemon.call("POST", "/api/v1/tasks/linker/run-now")[0] == 200
     wait_until(lambda: is_whole(daemon, old), seconds=30, what="the scan finds the rest")
-    left = {path.name for path in (daemon.storage_root / "camera_1/videos").glob("[0-9]*")}
-    assert all(name.endswith(".mp4") for name in left), left
+    videos = daemon.storage_root / "camera_1/videos"
+    wait_until(
+        lambda: all(path.name.endswith(".mp4") for path in videos.glob("[0-9]*")),
+        seconds=15,
+        what="sources and their .READY go once the clips are there",
+    )
 
 
 @pytest.mark.slow
