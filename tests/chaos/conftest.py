@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -98,7 +99,12 @@ def unfinished_jobs(daemon: DaemonProcess, kind: str) -> int:
 def children_named(daemon: DaemonProcess, name: str) -> list[psutil.Process]:
     """The daemon's children that run this program."""
     assert daemon.process is not None
-    return [child for child in psutil.Process(daemon.process.pid).children() if child.name() == name]
+    found = []
+    for child in psutil.Process(daemon.process.pid).children():
+        with suppress(psutil.NoSuchProcess):  # FFmpeg comes and goes
+            if child.name() == name:
+                found.append(child)
+    return found
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:

@@ -210,7 +210,7 @@ def half_sent(daemon: DaemonProcess) -> Iterator[Callable[[], int]]:
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_stops_with_a_database_that_hangs(make_daemon: MakeDaemon, place: Path) -> None:
-    """Each stage is bounded, and the server that does not answer is killed: below the unit's TimeoutStopSec of 60 s."""
+    """Each stage is bounded, and the server that does not answer is killed: below the unit's TimeoutStopSec."""
     # The server has 30 s to write its pages; of the waits it is only the others that are of interest here.
     place.joinpath("sitecustomize.py").write_text(
         "from securitycamd.db.server import EmbeddedServer\nEmbeddedServer.stop.__defaults__ = (2.0,)\n"
