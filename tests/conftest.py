@@ -22,6 +22,7 @@ from securitycamd.config import SettingsHolder
 from securitycamd.db import migrate
 from securitycamd.db.engine import Database, DatabaseAddress
 from securitycamd.db.server import EmbeddedServer
+from securitycamd.db.tables import metadata, migrations
 from securitycamd.media.pool import Media
 from securitycamd.settings import Settings
 from securitycamd.storage.files import Files
@@ -142,8 +143,9 @@ async def database(worker_database: DatabaseAddress) -> AsyncIterator[Database]:
     pool = Database(worker_database, pool_size=10, wait_seconds=5, statement_seconds=15)
     await pool.open()
     async with pool.session() as session:
-        for table in ("jobs", "removals", "events", "cameras", "tallies", "logs", "storage_roots", "strays"):
-            await session.script(f"DELETE FROM {table}")
+        for table in reversed(metadata.sorted_tables):
+            if table is not migrations:
+                await session.script(f"DELETE FROM {table.name}")
     yield pool
     await pool.close()
 

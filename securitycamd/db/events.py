@@ -12,7 +12,7 @@ from securitycamd.db.statements import Command, Query, insert_text, listed, one_
 from securitycamd.db.tables import events
 from securitycamd.db.values import maybe_time_in, time_in, time_out
 from securitycamd.domain.models import Event, EventFilter, NewEvent
-from securitycamd.domain.names import ConversionStatus, EventStatus
+from securitycamd.domain.names import Category, ConversionStatus, EventStatus
 from securitycamd.domain.times import EARLIEST, LATEST
 
 _E = events.c
@@ -83,6 +83,9 @@ def _event(row: Row) -> Event:
         bool(row[27]),
         row[28],
         row[29],
+        None if row[30] is None else Category(row[30]),
+        bool(row[31]),
+        row[32],
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
-from securitycamd.domain.names import CameraStatus, ConversionStatus, EventStatus, FileType, LogLevel
+from securitycamd.domain.names import CameraStatus, Category, ConversionStatus, EventStatus, FileType, LogLevel
 from securitycamd.domain.times import Span
 
 Item = TypeVar("Item")
@@ -76,6 +76,11 @@ class Event:
     """Of its files, as last measured."""
     saved_bytes: int = 0
     """What optimising its clip saved."""
+    ai_category: Category | None = None
+    reviewed: bool = False
+    """An operator has seen it."""
+    note: str = ""
+    """An operator's words, at most 2,000 characters."""
 
     @property
     def paths(self) -> tuple[str, ...]:

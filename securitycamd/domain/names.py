@@ -44,6 +44,20 @@ class FileType(StrEnum):
     VIDEO = "video"
 
 
+class Category(StrEnum):
+    """What an event shows above all, the most telling first (``ai_category``)."""
+
+    PERSON = "person"
+    VEHICLE = "vehicle"
+    ANIMAL = "animal"
+    PACKAGE = "package"
+    LIGHT = "light"
+    """Light, shadow or weather."""
+    VEGETATION = "vegetation"
+    NOTHING = "nothing"
+    UNKNOWN = "unknown"
+
+
 class LogLevel(StrEnum):
     """Levels of log lines, least to most severe."""
 

@@ -36,6 +36,9 @@ NEW = {
     "protected": False,
     "size_bytes": 0,
     "saved_bytes": 0,
+    "ai_category": None,
+    "reviewed": False,
+    "note": "",
 }
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 
 from securitycamd.domain.errors import InvalidError
 from securitycamd.domain.models import Event, FileReport
-from securitycamd.domain.names import ConversionStatus, EventStatus, FileType
+from securitycamd.domain.names import Category, ConversionStatus, EventStatus, FileType
 from securitycamd.domain.times import Span, named_day
 from securitycamd.storage.paths import check_relative
 from securitycamd.web.registry import Input
@@ -132,6 +132,9 @@ class EventReply(BaseModel):
     protected: Annotated[bool, Field(description="starred: retention never takes it")]
     size_bytes: Annotated[int, Field(description="its files, as last measured")]
     saved_bytes: Annotated[int, Field(description="what optimising its clip saved")]
+    ai_category: Annotated[Category | None, Field(description="what it shows above all")]
+    reviewed: Annotated[bool, Field(description="an operator has seen it")]
+    note: Annotated[str, Field(description="an operator's words")]
 
 
 class EventListReply(BaseModel):
@@ -187,4 +190,7 @@ def event_reply(event: Event, zone: ZoneInfo) -> dict[str, Any]:
         "protected": event.protected,
         "size_bytes": event.size_bytes,
         "saved_bytes": event.saved_bytes,
+        "ai_category": event.ai_category,
+        "reviewed": event.reviewed,
+        "note": event.note,
     }
