@@ -2,6 +2,7 @@
 # make test   set up, then lint, types, layers and all tests
 # make run    set up, then run the daemon with config/securitycamd.toml
 # make bench  set up, then measure speed against a million events
+# make screenshots  a picture of every page in both themes and two widths, in var/screenshots
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -50,6 +51,9 @@ tests: $(STAMPS)/dev $(STAMPS)/footage
 	@$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered $(TEST_FLAGS) || { \
 	  echo "== what failed, once more by itself: a kill test beside another on two cores can run out of time"; \
 	  $(BIN)/pytest -n 0 --last-failed --last-failed-no-failures none $(TEST_FLAGS); }
+
+screenshots: $(STAMPS)/dev $(STAMPS)/footage
+	@$(BIN)/python -m tests.browser.screenshots var/screenshots
 
 bench: $(STAMPS)/dev $(STAMPS)/wrk
 	@$(BIN)/python -m tests.benchmarks $(BENCH_FLAGS)
