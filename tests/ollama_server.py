@@ -35,6 +35,7 @@ STRUCTURE: Final[dict[str, object]] = {
     "person_detected": True,
     "confidence": 0.9,
     "objects": [{"label": "person", "count": 1}, {"label": "car", "count": 1}],
+    "category": "person",
     "phrase": "Man walking up the driveway",
 }
 _CREATED_AT: Final = "2026-01-01T00:00:00.000000Z"

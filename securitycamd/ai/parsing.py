@@ -5,6 +5,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from securitycamd.ai.categories import agreed_category, category_by_rules, named_category
 from securitycamd.ai.cleaning import (
     clean_confidence,
     clean_description,
@@ -14,6 +15,7 @@ from securitycamd.ai.cleaning import (
 )
 from securitycamd.ai.rules import find_objects, names_person
 from securitycamd.domain.models import Analysis, Detection
+from securitycamd.domain.names import Category
 
 RULES_CONFIDENCE: Final = 0.5
 """How sure a reading by rules is of its person: nobody judged, words were counted."""
@@ -32,6 +34,8 @@ class Reading:
     objects: tuple[Detection, ...]
     phrase: str
     """3 to 8 words."""
+    category: Category = Category.UNKNOWN
+    """Never another than ``person`` without a reason when a person was detected, never ``person`` when none was."""
     by_rules: bool = False
 
 
@@ -49,6 +53,7 @@ class _Reply(BaseModel):
     person_detected: bool
     confidence: float = Field(allow_inf_nan=False)
     objects: list[_Thing]
+    category: str
     phrase: str
 
 
@@ -68,11 +73,13 @@ def parse_reply(text: str, description: str) -> Reading | None:
     except ValidationError:
         return None
     objects = clean_objects(Detection(thing.label, thing.count) for thing in reply.objects)
+    person = reply.person_detected or any(names_person(item.label) for item in objects)
     return Reading(
-        person_detected=reply.person_detected or any(names_person(item.label) for item in objects),
+        person_detected=person,
         confidence=clean_confidence(reply.confidence),
         objects=objects,
         phrase=clean_phrase(reply.phrase, description),
+        category=agreed_category(named_category(reply.category), description, objects, person),
     )
 
 
@@ -84,6 +91,7 @@ def read_by_rules(description: str) -> Reading:
         confidence=RULES_CONFIDENCE,
         objects=objects,
         phrase=clean_phrase("", description),
+        category=category_by_rules(description),
         by_rules=True,
     )
 
@@ -96,4 +104,5 @@ def combine(description: str, reading: Reading) -> Analysis:
         objects=reading.objects,
         person_detected=reading.person_detected,
         confidence=reading.confidence,
+        category=reading.category,
     )

@@ -2,7 +2,9 @@
 
 from typing import Final
 
-PROMPT_VERSION: Final = "1"
+from securitycamd.domain.names import Category
+
+PROMPT_VERSION: Final = "2"
 
 # Small vision models follow one plain request and no form, so they are asked for prose.
 VISION_PROMPT_PAIR: Final = (
@@ -22,12 +24,14 @@ TEXT_SYSTEM_PROMPT: Final = (
     "confidence: how sure you are of person_detected, from 0 to 1.\n"
     "objects: the people, animals, vehicles and notable things that are there, each with a short English "
     "label in the singular and how many; an empty list if there are none.\n"
+    "category: what it is about above all: person, vehicle, animal or package if one is there and moves or is new; "
+    "light for light, shadows or weather; vegetation for moving plants; nothing if nothing happens; else unknown.\n"
     "phrase: the most important happening in 3 to 8 words."
 )
 TEXT_REPEAT_PROMPT: Final = (
     "That was not the JSON object that was asked for. Reply with nothing but one JSON object with exactly "
     "the keys person_detected (true or false), confidence (a number), objects (a list of objects with label "
-    "and count) and phrase (text)."
+    f"and count), category (one of {', '.join(Category)}) and phrase (text)."
 )
 
 # By hand and flat: the server compiles it to a grammar, and references and number ranges are the parts of
@@ -46,9 +50,10 @@ REPLY_SCHEMA: Final[dict[str, object]] = {
                 "required": ["label", "count"],
             },
         },
+        "category": {"type": "string", "enum": [str(category) for category in Category]},
         "phrase": {"type": "string"},
     },
-    "required": ["person_detected", "confidence", "objects", "phrase"],
+    "required": ["person_detected", "confidence", "objects", "category", "phrase"],
 }
 
 

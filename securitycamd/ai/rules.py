@@ -106,8 +106,17 @@ def find_objects(prose: str) -> tuple[Detection, ...]:
 
 def names_person(label: str) -> bool:
     """Whether a short label such as ``young woman`` is one of a person."""
-    labels = (_VOCABULARY.get(_bare(token), ("", False))[0] for token in _TOKEN.findall(label.lower()))
-    return PERSON in labels
+    return PERSON in _kinds(label)
+
+
+def kind_of(label: str) -> str:
+    """The common name of what a short label means, such as ``car`` for ``red sedan``; the label, when unknown."""
+    kinds = _kinds(label)
+    return PERSON if PERSON in kinds else next((kind for kind in kinds if kind), label)
+
+
+def _kinds(label: str) -> list[str]:
+    return [_VOCABULARY.get(_bare(token), ("", False))[0] for token in _TOKEN.findall(label.lower())]
 
 
 def _asserted(tokens: Sequence[str]) -> Iterator[tuple[str, int]]:

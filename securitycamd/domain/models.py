@@ -182,3 +182,4 @@ class Analysis:
     person_detected: bool
     confidence: float
     """0 to 1."""
+    category: Category = Category.UNKNOWN

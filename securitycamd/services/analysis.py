@@ -8,6 +8,7 @@ from pydantic_core import to_json
 
 from securitycamd.ai.client import Analyst
 from securitycamd.config import SettingsHolder
+from securitycamd.db import analyses as rows
 from securitycamd.db import events as event_rows
 from securitycamd.db.engine import Database, Transaction
 from securitycamd.domain.errors import (
@@ -117,7 +118,7 @@ class AnalysisService:
 
         async def work(transaction: Transaction) -> None:
             await self._jobs.finish(transaction, job, JobOutcome.DONE)
-            await event_rows.update(
+            await rows.write(
                 transaction,
                 event.id,
                 {
@@ -128,6 +129,7 @@ class AnalysisService:
                     "ai_objects": to_json(objects).decode(),
                     "ai_description": analysis.description,
                     "ai_phrase": analysis.phrase,
+                    "ai_category": analysis.category,
                     "ai_error": None,
                 },
             )
@@ -139,6 +141,6 @@ class AnalysisService:
         async def work(transaction: Transaction) -> None:
             await self._jobs.finish(transaction, job, outcome, error=error)
             if error is not None:
-                await event_rows.update(transaction, job.event_id, {"ai_error": error})
+                await rows.write(transaction, job.event_id, {"ai_error": error})
 
         await self._database.transact(work)

@@ -22,6 +22,7 @@ DEFAULT_SCHEMA: Final[JsonObject] = {
             },
         },
         "person_detected": {"type": "boolean"},
+        "category": {"type": "string", "enum": ["person", "vehicle", "animal", "nothing"]},
         "confidence": {"type": "number"},
     },
 }
@@ -53,8 +54,7 @@ def _value(schema: JsonObject, name: str, facts: Facts, root: JsonObject) -> obj
         return schema["const"]
     options = schema.get("enum")
     if isinstance(options, list) and options:
-        known = [facts.label, *facts.sighting.counts]
-        return next((option for option in options if str(option).lower() in known), options[0])
+        return _choice(options, facts)
     match _type(schema):
         case "object":
             properties = _mapping(schema.get("properties"))
@@ -63,6 +63,14 @@ def _value(schema: JsonObject, name: str, facts: Facts, root: JsonObject) -> obj
             return _array(schema, facts, root)
         case kind:
             return _scalar(kind, schema, name, facts)
+
+
+def _choice(options: list[object], facts: Facts) -> object:
+    """What is seen, by its name or its kind; or that nothing is."""
+    known = {facts.label, *facts.sighting.counts}
+    known |= {word for word, labels in _KINDS.items() if known & labels}
+    fitting = (option for option in options if str(option).lower() in known)
+    return next(fitting, "nothing" if not facts.sighting.counts and "nothing" in options else options[0])
 
 
 def _scalar(kind: str, schema: JsonObject, name: str, facts: Facts) -> object:

@@ -7,12 +7,14 @@ from hypothesis import strategies as st
 from securitycamd.ai.cleaning import COUNT_LIMIT, LABEL_LIMIT, OBJECTS_LIMIT, PHRASE_LIMIT, PHRASE_WORDS
 from securitycamd.ai.parsing import RULES_CONFIDENCE, Reading, combine, parse_reply, read_by_rules
 from securitycamd.domain.models import Detection
+from securitycamd.domain.names import Category
 
 DESCRIPTION = "A man walks past a parked car."
 GOOD: dict[str, object] = {
     "person_detected": True,
     "confidence": 0.8,
     "objects": [{"label": "man", "count": 1}],
+    "category": "person",
     "phrase": "Man walks past car",
 }
 
@@ -29,6 +31,7 @@ NEAR_REPLIES = st.fixed_dictionaries(
         "objects": st.one_of(
             st.lists(st.fixed_dictionaries({"label": st.text(), "count": st.integers()}), max_size=30), JSON
         ),
+        "category": st.one_of(st.sampled_from([*Category, "light/weather", "other"]), st.text(), JSON),
         "phrase": st.one_of(st.text(), JSON),
     }
 ).map(json.dumps)
@@ -43,6 +46,8 @@ def assert_bounded(reading: Reading) -> None:
         assert 0 < len(item.label) <= LABEL_LIMIT
         assert 1 <= item.count <= COUNT_LIMIT
     reading.phrase.encode()
+    assert reading.category in Category
+    assert reading.person_detected or reading.category is not Category.PERSON
 
 
 @given(st.one_of(ANY_TEXT, NEAR_REPLIES, JSON.map(json.dumps)), ANY_TEXT)
@@ -59,7 +64,11 @@ def test_any_description_is_read_by_rules_within_bounds(description: str) -> Non
 
 def test_a_good_reply() -> None:
     assert parse_reply(json.dumps(GOOD), DESCRIPTION) == Reading(
-        person_detected=True, confidence=0.8, objects=(Detection("man", 1),), phrase="Man walks past car"
+        person_detected=True,
+        confidence=0.8,
+        objects=(Detection("man", 1),),
+        phrase="Man walks past car",
+        category=Category.PERSON,
     )
 
 
@@ -83,6 +92,7 @@ def test_what_stands_around_the_object_is_no_matter(wrapped: str) -> None:
         {"objects": "man"},
         {"objects": ["man"]},
         {"objects": [{"label": "man", "count": "one"}]},
+        {"category": 3},
         {"phrase": 3},
         {"phrase": None},
     ],
@@ -120,6 +130,7 @@ def test_rules_mark_themselves_and_are_half_sure() -> None:
         confidence=RULES_CONFIDENCE,
         objects=(Detection("person", 1), Detection("car", 1)),
         phrase="A man walks past a parked car",
+        category=Category.PERSON,
         by_rules=True,
     )
     assert not read_by_rules("No people are visible on the street.").person_detected

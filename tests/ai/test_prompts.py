@@ -1,5 +1,6 @@
 from securitycamd.ai import prompts
 from securitycamd.ai.parsing import _Reply, _Thing
+from securitycamd.domain.names import Category
 
 
 def test_the_schema_asks_for_what_the_parser_reads() -> None:
@@ -11,6 +12,12 @@ def test_the_schema_asks_for_what_the_parser_reads() -> None:
     assert {key: value["type"] for key, value in properties.items()} == {
         key: value["type"] for key, value in own.items()
     }
+
+
+def test_the_prompts_name_every_category() -> None:
+    for category in Category:
+        assert str(category) in prompts.TEXT_SYSTEM_PROMPT
+        assert str(category) in prompts.TEXT_REPEAT_PROMPT
 
 
 def test_prompts_name_every_key() -> None:

@@ -74,6 +74,7 @@ async def is_described(bench: Bench, event_id: int) -> None:
     assert event.ai_phrase == STRUCTURE["phrase"]
     assert event.ai_person_detected is True
     assert json.loads(event.ai_objects or "") == STRUCTURE["objects"]
+    assert event.ai_category == STRUCTURE["category"]
     assert event.ai_error is None
     assert (await bench.job(event_id, KIND)).state is JobState.DONE
 

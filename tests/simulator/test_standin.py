@@ -190,3 +190,18 @@ def test_fills_schemas_of_any_shape() -> None:
         "version": 1,
         "nothing": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("counts", "category"),
+    [
+        (Counter(person=1, car=2), "person"),
+        (Counter(truck=1, dog=1), "vehicle"),
+        (Counter(cat=1), "animal"),
+        (Counter(), "nothing"),
+    ],
+)
+def test_says_what_kind_of_thing_it_sees(counts: Counter[str], category: str) -> None:
+    options = ["person", "vehicle", "animal", "package", "light", "vegetation", "nothing", "unknown"]
+    schema = {"type": "object", "properties": {"category": {"type": "string", "enum": options}}}
+    assert filled(schema, Facts("words", Sighting(counts, 0.9))) == {"category": category}
