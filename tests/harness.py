@@ -9,9 +9,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psutil
 
@@ -35,6 +36,19 @@ def wait_until(condition: Any, *, seconds: float, what: str, every: float = 0.05
         time.sleep(every)
 
 
+class Process(Protocol):
+    """What is used of :class:`subprocess.Popen`."""
+
+    pid: int
+    returncode: int | Any
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, number: int, /) -> None: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+
+
 @dataclass
 class DaemonProcess:
     """``securitycamd serve`` with a state folder, a storage root and a port of its own."""
@@ -43,7 +57,9 @@ class DaemonProcess:
     storage_root: Path
     environment: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
+    process: Process | None = None
+    fork: Callable[[dict[str, str], Path, Path], Process] | None = None
+    """Starts it in place of a program: from its environment, its log and its folder."""
 
     @property
     def url(self) -> str:
@@ -65,18 +81,24 @@ class DaemonProcess:
             "SECURITYCAMD_LOGGING__FORMAT": "json",
             "SECURITYCAMD_ANALYSER__URL": "http://127.0.0.1:9",
         }
+        if self.fork is not None:
+            self.process = self.fork(environment | self.environment, self.log_path, self.folder)
+        else:
+            self.process = self._popen(environment | self.environment)
+        if ready:
+            wait_until(self.is_healthy, seconds=READY_SECONDS, what=f"the daemon is healthy\n{self.log_tail()}")
+        return self
+
+    def _popen(self, environment: dict[str, str]) -> Process:
         with self.log_path.open("ab") as log:
-            self.process = subprocess.Popen(
+            return subprocess.Popen(
                 [sys.executable, "-m", "securitycamd", "serve"],
-                env=environment | self.environment,
+                env=environment,
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 cwd=self.folder,
             )
-        if ready:
-            wait_until(self.is_healthy, seconds=READY_SECONDS, what=f"the daemon is healthy\n{self.log_tail()}")
-        return self
 
     def is_healthy(self) -> bool:
         """Whether it answers so; fails when it has ended."""
@@ -107,8 +129,8 @@ class DaemonProcess:
     def stop(self, *, seconds: float = 15.0) -> int:
         """Ask it to stop; its exit code. It leaves no process behind."""
         assert self.process is not None
-        if self.process.poll() is not None:
-            return self.process.returncode
+        if (ended := self.process.poll()) is not None:
+            return ended
         children = psutil.Process(self.process.pid).children(recursive=True)
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(timeout=seconds)

@@ -185,25 +185,29 @@ class EmbeddedServer:
 
     async def _end_leftover(self) -> None:
         """Wait for, or end, the child of a daemon that was killed: it still holds the data files."""
-        pid = await asyncio.to_thread(self._leftover_pid)
-        if pid is None:
+        pids = await asyncio.to_thread(self._leftovers)
+        if not pids:
             return
-        log.warning("ending the database process of an earlier run", pid=pid)
+        log.warning("ending the database process of an earlier run", pids=pids)
         deadline = asyncio.get_running_loop().time() + LEFTOVER_TIMEOUT_SECONDS
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-            while await asyncio.to_thread(self._leftover_pid) == pid:
-                if asyncio.get_running_loop().time() > deadline:
-                    os.kill(pid, signal.SIGKILL)
-                await asyncio.sleep(0.02)
+        number = int(signal.SIGTERM)
+        while pids:
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            # Once: a second SIGTERM would interrupt the shutting down.
+            number = int(signal.SIGKILL) if asyncio.get_running_loop().time() > deadline else 0
+            await asyncio.sleep(0.02)
+            pids = await asyncio.to_thread(self._leftovers)
 
-    def _leftover_pid(self) -> int | None:
-        try:
-            pid = int(self._pid_file.read_text())
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        except (OSError, ValueError):
-            return None
-        return pid if f"--datadir={self._data}".encode() in command.split(b"\0") else None
+    def _leftovers(self) -> list[int]:
+        """Processes that work on our data. By their commands: one that has just begun has no pid file yet."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if f"--datadir={self._data}".encode() in (folder / "cmdline").read_bytes().split(b"\0"):
+                    found.append(int(folder.name))
+        return found
 
 
 async def keep_running(server: EmbeddedServer, *, beat: Callable[[], None], on_start: Callable[[], None]) -> None:

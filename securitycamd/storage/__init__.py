@@ -4,19 +4,23 @@ from securitycamd.storage.errors import GuardCondition, GuardState, StorageFullE
 from securitycamd.storage.files import Disk, Files, Usage
 from securitycamd.storage.guard import StorageGuard, found_identity
 from securitycamd.storage.paths import check_relative, resolve_inside
+from securitycamd.storage.reading import FileFacts, Reading, Stretch
 from securitycamd.storage.scan import FoundFile, find_for_event, scan, sweep_ready
 from securitycamd.storage.uploads import Received, Upload
 
 __all__ = [
     "Disk",
+    "FileFacts",
     "Files",
     "FoundFile",
     "GuardCondition",
     "GuardState",
+    "Reading",
     "Received",
     "StorageFullError",
     "StorageGuard",
     "StorageLostError",
+    "Stretch",
     "Upload",
     "Usage",
     "check_relative",

@@ -23,6 +23,7 @@ from securitycamd.storage.folders import Anchor, make_root
 from securitycamd.storage.guard import StorageGuard
 from securitycamd.storage.looks import Entry
 from securitycamd.storage.markers import CAMERA_MARKER
+from securitycamd.storage.reading import FileFacts, Reading, Stretch, open_reading
 from securitycamd.storage.threads import FileThreads
 from securitycamd.storage.uploads import PARTIAL, PARTIAL_KEPT_SECONDS, Upload, Uploads
 
@@ -120,6 +121,10 @@ class Files:
             self.guard.require()
         return await self.look(function, *args, **kwargs)
 
+    def later(self, function: Callable[[], None]) -> None:
+        """Run a function in a thread when there is time for it; see :meth:`FileThreads.later`."""
+        self._threads.later(function)
+
     def close(self) -> None:
         """Take no more calls; waits for nothing, least of all a hung mount."""
         self._threads.close()
@@ -171,6 +176,10 @@ class Files:
             files += len(step)
             size_bytes += sum(step.values())
         return Usage(files, size_bytes)
+
+    async def open_reading(self, relative: str, wanted: Callable[[FileFacts], Stretch]) -> Reading | None:
+        """Open a file to send some of it; see :func:`securitycamd.storage.reading.open_reading`."""
+        return await open_reading(self, relative, wanted)
 
     async def temporary_for(self, relative: str) -> Path:
         """A new hidden name in the folder of ``relative``, to write to and then :meth:`publish`."""

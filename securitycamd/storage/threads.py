@@ -23,8 +23,9 @@ WAITING_PER_THREAD: Final = 64
 class _Call(Generic[T]):
     """A call on its way from the loop to a thread and back."""
 
-    def __init__(self, name: str, work: Callable[[], T], result: asyncio.Future[T]) -> None:
+    def __init__(self, name: str, work: Callable[[], T], result: asyncio.Future[T], *, must_run: bool) -> None:
         self.name = name
+        self.must_run = must_run
         self.work = work
         self.result = result
         self.loop = result.get_loop()
@@ -43,6 +44,11 @@ class _Call(Generic[T]):
         except IndexError:
             return False
         return True
+
+    @property
+    def taken(self) -> bool:
+        """Whether that is decided."""
+        return not self._token
 
     def perform(self) -> None:
         """Run it; in the thread."""
@@ -104,22 +110,34 @@ class FileThreads:
         too_many = self._unfinished >= self._threads + self._waiting
         if self._closed or too_many or self._hung >= self._threads:
             raise StorageUnavailableError
-        loop = asyncio.get_running_loop()
-        result: asyncio.Future[T] = loop.create_future()
         # Not by repr: arguments may be large, and are nobody's business.
         name = getattr(function, "__qualname__", type(function).__name__)
-        call = _Call(name, partial(function, *args, **kwargs), result)
-        call.timer = loop.call_later(self._timeout_seconds, self._overdue, call)
-        self._unfinished += 1
-        self._calls.put(call)
-        if self._started < min(self._unfinished, self._threads):
-            self._started += 1
-            threading.Thread(target=self._serve, name=f"files-{self._started}", daemon=True).start()
+        call = self._put(name, partial(function, *args, **kwargs), must_run=False)
         try:
-            return await result
+            return await call.result
         except asyncio.CancelledError:
             call.take()
             raise
+
+    def later(self, function: Callable[[], None]) -> None:
+        """Have a function run, however long the threads take to get to it: what gives something back. Never refused.
+
+        Nobody hears what it raises.
+        """
+        call = self._put(getattr(function, "__qualname__", "later"), function, must_run=True)
+        call.result.add_done_callback(lambda result: result.cancelled() or result.exception())
+
+    def _put(self, name: str, work: Callable[[], T], *, must_run: bool) -> _Call[T]:
+        loop = asyncio.get_running_loop()
+        result: asyncio.Future[T] = loop.create_future()
+        call = _Call(name, work, result, must_run=must_run)
+        call.timer = loop.call_later(self._timeout_seconds, self._overdue, call)
+        self._unfinished += 1
+        self._calls.put(call)
+        if not self._closed and self._started < min(self._unfinished, self._threads):
+            self._started += 1
+            threading.Thread(target=self._serve, name=f"files-{self._started}", daemon=True).start()
+        return call
 
     def close(self) -> None:
         """Take no more calls and let the threads end, each after the call it is in. Waits for nothing."""
@@ -146,6 +164,10 @@ class FileThreads:
         call.deliver()
 
     def _overdue(self, call: _Call[Any]) -> None:
+        if call.must_run and not call.taken:
+            if not self._closed:
+                call.timer = call.loop.call_later(self._timeout_seconds, self._overdue, call)
+            return
         if not call.take():
             call.counted_as_hung = True
             self._hung += 1

@@ -116,6 +116,26 @@ async def test_a_child_that_a_killed_daemon_left_behind_is_ended_first(server: E
         await following.stop()
 
 
+async def test_a_child_that_had_just_begun_is_ended_first_too(installed: Path) -> None:
+    """Its daemon was killed before it had written down its process id."""
+    first, following = await make(installed), await make(installed)
+    starting = asyncio.create_task(first.start())
+    while first.pid is None:  # noqa: ASYNC110 - nobody tells of it
+        await asyncio.sleep(0)
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+    reaping = asyncio.create_task(first.wait())
+    assert not (installed / "mariadbd.pid").exists()
+    began = asyncio.get_running_loop().time()
+    await following.start()
+    try:
+        await reaping
+        assert asyncio.get_running_loop().time() - began < 30
+        assert await ask(following, "SELECT 1") == [(1,)]
+    finally:
+        await following.stop()
+
+
 async def test_the_number_of_another_process_is_left_alone(installed: Path) -> None:
     """Process ids are given out again."""
     (installed / "mariadbd.pid").write_text(str(os.getpid()), encoding="ascii")

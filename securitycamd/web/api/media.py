@@ -10,12 +10,13 @@ import structlog
 from aiohttp import web
 from pydantic import Field
 
-from securitycamd.domain.errors import InvalidError, NotFoundError
+from securitycamd.domain.errors import ForbiddenError, InvalidError, NotFoundError
 from securitycamd.domain.filenames import parse_name
 from securitycamd.domain.names import FileType
 from securitycamd.domain.principal import Audience
 from securitycamd.web import keys
 from securitycamd.web.registry import Call, Input, Route
+from securitycamd.web.sending import open_file
 
 log = structlog.get_logger(__name__)
 
@@ -48,18 +49,21 @@ async def media(call: Call[MediaPath, MediaQuery, None]) -> web.StreamResponse:
     content_type = TYPES.get(wanted.suffix.lower())
     if content_type is None or not call.principal.may_see(wanted.parts[0]):
         raise NotFoundError("There is no such file.")
-    try:
-        path = await call.app[keys.FILES].locate(call.path.path)
-    except InvalidError as error:
-        log.warning("a file outside the storage root was asked for", path=call.path.path, remote=call.request.remote)
-        raise NotFoundError("There is no such file.") from error
-    if path is None:
-        raise NotFoundError("There is no such file.")
     # A name is never used for other content, but for a clip that is optimised: the ETag tells.
     headers = {"Content-Type": content_type, "Cache-Control": "private, max-age=3600"}
     if call.query.download:
         headers["Content-Disposition"] = _attachment(await _download_name(call, wanted))
-    return web.FileResponse(path, headers=headers)
+    try:
+        found = await open_file(call.request, call.app[keys.FILES], call.path.path, headers)
+    except InvalidError as error:
+        log.warning("a file outside the storage root was asked for", path=call.path.path, remote=call.request.remote)
+        raise NotFoundError("There is no such file.") from error
+    except PermissionError as error:
+        log.warning("a file may not be read", path=call.path.path)
+        raise ForbiddenError("The server may not read this file: see its permissions on the share.") from error
+    if found is None:
+        raise NotFoundError("There is no such file.")
+    return found
 
 
 def _attachment(name: str) -> str:
