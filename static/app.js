@@ -1,28 +1,8 @@
 // Small comforts on top of pages that work without any of this.
-"use strict";
+import { keys, retell } from "./ui.js";
 
-// The same words as words.age() on the server.
-function age(seconds) {
-  if (seconds < 5) return "now";
-  if (seconds < 59.5) return `${Math.round(seconds)} s`;
-  if (seconds < 3600) return `${Math.max(1, Math.floor(seconds / 60))} min`;
-  if (seconds < 172800) return `${Math.floor(seconds / 3600)} h`;
-  return `${Math.floor(seconds / 86400).toLocaleString("en")} d`;
-}
-
-const relative = document.querySelectorAll("time[data-relative]");
-
-function retell() {
-  for (const element of relative) {
-    const words = age((Date.now() - Date.parse(element.dateTime)) / 1000);
-    element.textContent = words === "now" ? "just now" : `${words} ago`;
-  }
-}
-
-if (relative.length) {
-  retell();
-  setInterval(retell, 10_000);
-}
+retell();
+setInterval(retell, 10_000);
 
 // A picture that is gone from the storage leaves its designed place, not a broken image.
 function leave(image) {
@@ -41,3 +21,41 @@ if (matchMedia("(prefers-reduced-motion: reduce)").matches) {
     video.pause();
   }
 }
+
+// The theme at once; the server remembers it, so that the next page starts in it.
+const root = document.documentElement;
+addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.matches("form.theme") || !event.submitter) return;
+  event.preventDefault();
+  const theme = event.submitter.value;
+  root.dataset.theme = theme;
+  for (const button of document.querySelectorAll("form.theme button")) {
+    button.setAttribute("aria-pressed", button.value === theme);
+  }
+  document.querySelector("meta[name=color-scheme]").content = theme === "system" ? "light dark" : theme;
+  for (const meta of document.querySelectorAll("meta[name=theme-color]")) {
+    const scheme = theme === "system" ? (meta.media.includes("dark") ? "dark" : "light") : theme;
+    meta.content = meta.dataset[scheme];
+  }
+  fetch("/theme", { method: "POST", body: new URLSearchParams({ theme }), redirect: "manual" }).catch(() => {});
+});
+
+// What opens over the page closes again by Escape or a touch beside it.
+const drops = document.querySelectorAll("details.more, details.watch-small");
+addEventListener("click", (event) => {
+  for (const drop of drops) if (drop.open && !drop.contains(event.target)) drop.open = false;
+});
+addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const drop of drops) {
+    if (drop.open) {
+      drop.open = false;
+      drop.querySelector("summary").focus();
+    }
+  }
+});
+
+keys.add({ "?": "This list" }, { group: "Everywhere", run: keys.show });
+const places = { E: "/", L: "/live", C: "/cameras" };
+keys.add({ E: "Events", L: "Live", C: "Cameras" }, { group: "Everywhere", run: (key) => (location.href = places[key]) });

@@ -1,9 +1,14 @@
-// Starts the vendored Swagger UI on our own document, and lets its theme follow the system as the rest of the page does.
+// Starts the vendored Swagger UI on our own document, and lets its theme follow the rest of the page.
 "use strict";
 
+const root = document.documentElement;
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+const follow = () => {
+  const theme = root.dataset.theme;
+  root.classList.toggle("dark-mode", theme === "dark" || (theme !== "light" && dark.matches));
+};
 dark.addEventListener("change", follow);
+new MutationObserver(follow).observe(root, { attributeFilter: ["data-theme"] });
 follow();
 
 // Its own layout has a <main> of its own; inside ours the parts stand by themselves.

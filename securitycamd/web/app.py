@@ -22,7 +22,7 @@ from securitycamd.services.strays import StrayService
 from securitycamd.services.uploads import UploadService
 from securitycamd.storage.files import Files
 from securitycamd.supervision import Supervisor
-from securitycamd.web import keys, pages, static, stray_pages
+from securitycamd.web import keys, pages, static, stray_pages, theme
 from securitycamd.web.api import (
     cameras,
     events,
@@ -37,6 +37,7 @@ from securitycamd.web.api import (
     system,
     uploads,
 )
+from securitycamd.web.assets import read_assets
 from securitycamd.web.middleware import guard, scope, tell_errors
 from securitycamd.web.registry import Route, add_routes
 from securitycamd.web.ui.environment import environment_options, finish_environment
@@ -60,6 +61,7 @@ ALL_ROUTES: Final[list[Route]] = [
     *static.ROUTES,
     *pages.ROUTES,
     *stray_pages.ROUTES,
+    *theme.ROUTES,
 ]
 
 
@@ -108,7 +110,7 @@ def make_app(parts: Parts) -> web.Application:
     app[keys.FILES] = parts.files
     app[keys.SUPERVISOR] = parts.supervisor
     app[keys.DOCUMENT] = reference.render_document(API_ROUTES, parts.settings.current.site.name)
-    finish_environment(aiohttp_jinja2.setup(app, **environment_options()))
-    app[keys.STATIC] = static.static_files()
+    app[keys.ASSETS] = assets = read_assets()
+    finish_environment(aiohttp_jinja2.setup(app, **environment_options()), assets)
     add_routes(app, ALL_ROUTES)
     return app

@@ -1,6 +1,5 @@
 """Where handlers find the services."""
 
-from pathlib import Path
 from typing import Final
 
 from aiohttp import web
@@ -21,6 +20,7 @@ from securitycamd.services.strays import StrayService
 from securitycamd.services.uploads import UploadService
 from securitycamd.storage.files import Files
 from securitycamd.supervision import Supervisor
+from securitycamd.web.assets import Assets
 
 SETTINGS: Final = web.AppKey("settings", SettingsHolder)
 CAMERAS: Final = web.AppKey("cameras", CameraService)
@@ -39,4 +39,4 @@ HEALTH: Final = web.AppKey("health", HealthMonitor)
 FILES: Final = web.AppKey("files", Files)
 SUPERVISOR: Final = web.AppKey("supervisor", Supervisor)
 DOCUMENT: Final = web.AppKey("document", bytes)
-STATIC: Final = web.AppKey("static", dict[str, Path])
+ASSETS: Final = web.AppKey("assets", Assets)

@@ -1,6 +1,7 @@
 """The pages: each handler gathers, lets a builder make the context, and renders."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from securitycamd.domain.times import Span, named_day
 from securitycamd.web import keys
 from securitycamd.web.registry import Call, Route, json_reply
 from securitycamd.web.schemas.events import EventPath
+from securitycamd.web.theme import chosen_theme
 from securitycamd.web.ui.contexts import Site
 from securitycamd.web.ui.event_view import event_context
 from securitycamd.web.ui.frame import docs_context, error_context
@@ -35,8 +37,8 @@ def render(request: web.Request, template: str, context: PageContext, status: in
 
 
 def site_of(request: web.Request) -> Site:
-    """What builders must know of the site."""
-    return Site.of(request.app[keys.SETTINGS].current)
+    """What builders must know of the site, and how this reader wants to see it."""
+    return replace(Site.of(request.app[keys.SETTINGS].current), theme=chosen_theme(request))
 
 
 async def front(call: Call[None, None, None]) -> web.Response:

@@ -38,6 +38,9 @@ class Category(StrEnum):
 
 
 Grade = Literal["good", "fair", "poor", "none"]
+Theme = Literal["system", "light", "dark"]
+PageName = Literal["events", "live", "cameras", "logs", "storage", "system", "digests", "docs", "none"]
+"""The entries of the navigation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class Site:
     """How long pictures and clips are "a moment" away; later they are missing."""
     describes: bool
     """Whether events are described at all."""
+    theme: Theme = "system"
+    """As the reader chose it."""
 
     @classmethod
     def of(cls, settings: Settings) -> "Site":
@@ -87,6 +92,8 @@ class Moment:
 class CameraState:
     """A camera in the rail."""
 
+    camera_id: str
+    url: str
     name: str
     location: str
     is_online: bool
@@ -100,8 +107,9 @@ class Frame:
 
     title: str
     site_name: str
-    page: Literal["events", "storage", "docs", "none"]
+    page: PageName
     """Which entry of the navigation is the current one."""
+    theme: Theme
     cameras: tuple[CameraState, ...] | None
     """``None``: not known, or not for this reader."""
     cameras_summary: str

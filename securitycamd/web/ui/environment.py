@@ -1,16 +1,17 @@
 """The Jinja2 environment: strict, autoescaped, and compiled at start, so that no request touches the disk."""
 
-import hashlib
+import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
 
 import jinja2
 
 from securitycamd.resources import resource
+from securitycamd.web.assets import Assets, asset_urls
 from securitycamd.web.ui.words import count, duration, size
 
-STATIC_PREFIX: Final = "/static/"
 FILTERS: Final[Mapping[str, Callable[..., str]]] = MappingProxyType(
     {"duration": duration, "size": size, "count": count}
 )
@@ -37,10 +38,14 @@ def environment_options() -> dict[str, Any]:
     }
 
 
-def finish_environment(environment: jinja2.Environment) -> jinja2.Environment:
-    """Add filters and ``asset()`` to an environment of these options, and compile its templates."""
+def finish_environment(environment: jinja2.Environment, assets: Assets | None = None) -> jinja2.Environment:
+    """Add filters and ``asset()`` to an environment of these options, and compile its templates.
+
+    ``assets``: as read already; by default they are read here.
+    """
     environment.filters.update(FILTERS)
-    environment.globals["asset"] = asset_urls()
+    environment.globals["asset"] = asset_urls(assets)
+    environment.globals["theme_colours"] = theme_colours()
     for name in environment.list_templates():
         environment.get_template(name)
     return environment
@@ -51,16 +56,15 @@ def make_environment() -> jinja2.Environment:
     return finish_environment(jinja2.Environment(**environment_options()))  # noqa: S701 - autoescape is among the options
 
 
-def asset_urls() -> Callable[[str], str]:
-    """A function from a static file's name to its URL with a hash of its content: may be cached for ever.
+def theme_colours() -> Mapping[str, str]:
+    """The colour of a browser's own bars by theme: our surface, as the style sheet's tokens state it."""
+    return _colours()
 
-    The function raises ``KeyError`` for a file that is not there.
-    """
-    folder = resource("static")
-    urls = {
-        name: f"{STATIC_PREFIX}{name}?v={hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"
-        for path in folder.rglob("*")
-        if path.is_file()
-        for name in (path.relative_to(folder).as_posix(),)
-    }
-    return urls.__getitem__
+
+@cache
+def _colours() -> Mapping[str, str]:
+    style = (resource("static") / "app.css").read_text(encoding="utf-8")
+    found = re.search(r"--surface: light-dark\((#\w{6}), (#\w{6})\);", style)
+    if found is None:
+        raise ValueError("the style sheet states no surface for both themes")
+    return MappingProxyType({"light": found[1], "dark": found[2]})

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 from http import HTTPStatus
-from typing import Final, Literal
+from typing import Final
 
 from securitycamd.domain.models import Camera
 from securitycamd.domain.names import CameraStatus
-from securitycamd.web.ui.contexts import Action, CameraState, DocsContext, ErrorContext, Frame, Site
+from securitycamd.web.ui.contexts import Action, CameraState, DocsContext, ErrorContext, Frame, PageName, Site
 from securitycamd.web.ui.words import age, moment
 
-PageName = Literal["events", "storage", "docs", "none"]
 OPENAPI_URL: Final = "/openapi.json"
 _HOME: Final = Action("Show events", "/", is_primary=True)
 
@@ -39,6 +38,7 @@ def frame(title: str, page: PageName, *, cameras: Sequence[Camera] | None, site:
         title=title,
         site_name=site.name,
         page=page,
+        theme=site.theme,
         cameras=states,
         cameras_summary=_summary(states, online),
         all_online=bool(states) and online == len(states or ()),
@@ -47,6 +47,8 @@ def frame(title: str, page: PageName, *, cameras: Sequence[Camera] | None, site:
 
 def _state(camera: Camera, *, site: Site, now: datetime) -> CameraState:
     return CameraState(
+        camera_id=camera.camera_id,
+        url=f"/cameras/{camera.camera_id}",
         name=camera.name,
         location=camera.location,
         is_online=is_online(camera, site=site, now=now),
