@@ -23,6 +23,7 @@ from securitycamd.services.optimisation import OptimisationService
 from securitycamd.services.removal import RemovalService
 from securitycamd.services.retention import RetentionService
 from securitycamd.services.retries import RetryService
+from securitycamd.services.review import ReviewService
 from securitycamd.services.stats import StatsService
 from securitycamd.services.stills import StillsService
 from securitycamd.services.storage import StorageService
@@ -74,6 +75,7 @@ class Shared:
     measuring: MeasuringService
     removal: RemovalService
     retention: RetentionService
+    review: ReviewService
     health: HealthMonitor
 
     @classmethod
@@ -129,6 +131,7 @@ class Shared:
             measuring=measuring,
             removal=removal,
             retention=retention,
+            review=ReviewService(db, removal, jobs),
             health=health,
         )
 
@@ -148,6 +151,7 @@ class Shared:
             retries=self.retries,
             removal=self.removal,
             retention=self.retention,
+            review=self.review,
             health=self.health,
             files=self.files,
             supervisor=self.supervisor,

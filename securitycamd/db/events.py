@@ -158,6 +158,15 @@ async def update(session: Database | Transaction, event_id: int, values: Mapping
     return await session.execute(command, key=event_id, **written)
 
 
+_SET_REVIEWED: Final = Command(events.update().where(one_of(_E.id, "ids")).values(reviewed=bindparam("new_reviewed")))
+
+
+async def set_reviewed(transaction: Transaction, ids: Sequence[int], *, reviewed: bool) -> None:
+    """Say of events whether an operator has seen them."""
+    if ids:
+        await transaction.execute(_SET_REVIEWED, ids=list(ids), new_reviewed=reviewed)
+
+
 # --- lists -----------------------------------------------------------------------------------------------------------
 
 

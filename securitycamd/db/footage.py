@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, func, select
 from securitycamd.db import events as event_rows
 from securitycamd.db import tallies
 from securitycamd.db.engine import Database, Transaction
-from securitycamd.db.statements import Query, one_of
+from securitycamd.db.statements import Command, Query, one_of
 from securitycamd.db.tables import events
 from securitycamd.db.tables import tallies as tally_table
 from securitycamd.db.values import time_in, time_out
@@ -76,18 +76,26 @@ async def set_saved(transaction: Transaction, event: Event, saved_bytes: int) ->
 
 async def set_protected(transaction: Transaction, event: Event, *, protected: bool) -> None:
     """Star a locked event, or take the star away."""
-    if protected is event.protected:
+    await set_all_protected(transaction, [event], protected=protected)
+
+
+_SET_PROTECTED: Final = Command(
+    events.update().where(one_of(_E.id, "ids")).values(protected=bindparam("new_protected"))
+)
+
+
+async def set_all_protected(transaction: Transaction, chosen: Sequence[Event], *, protected: bool) -> None:
+    """The same for many locked events."""
+    changed = [event for event in chosen if event.protected is not protected]
+    if not changed:
         return
-    await event_rows.update(transaction, event.id, {"protected": protected})
+    await transaction.execute(_SET_PROTECTED, ids=[event.id for event in changed], new_protected=protected)
     sign = 1 if protected else -1
-    await tallies.add(
-        transaction,
-        LADDER,
-        [
-            (protected_series(event.camera_id), event.timestamp, sign * event.size_bytes),
-            (starred_series(event.camera_id), event.timestamp, sign),
-        ],
-    )
+    changes = []
+    for event in changed:
+        changes.append((protected_series(event.camera_id), event.timestamp, sign * event.size_bytes))
+        changes.append((starred_series(event.camera_id), event.timestamp, sign))
+    await tallies.add(transaction, LADDER, changes)
 
 
 _BEFORE: Final = Query(

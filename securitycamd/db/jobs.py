@@ -132,7 +132,7 @@ _DEPTHS: Final = Query(
     .group_by(_J.kind, _J.state)
 )
 _OF_EVENT: Final = Query(
-    select(_J.kind, _J.state, _J.attempts, _J.last_error, _J.updated_at, _J.lease_owner)
+    select(_J.kind, _J.state, _J.attempts, _J.last_error, _J.updated_at, _J.lease_owner, _J.created_at)
     .where(_J.event_id == bindparam("event_id"))
     .order_by(_J.id)
 )
@@ -234,7 +234,7 @@ async def depths(session: Database | Transaction, kinds: Sequence[JobKind]) -> l
 
 
 async def of_event(session: Database | Transaction, event_id: int) -> list[Row]:
-    """Rows of kind, state, attempts, last error, time of change (text), lease owner: an event's jobs."""
+    """Rows of kind, state, attempts, last error, time of change, lease owner, time of making: an event's jobs."""
     return await session.rows(_OF_EVENT, event_id=event_id)
 
 

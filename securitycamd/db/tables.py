@@ -135,6 +135,25 @@ removals = Table(
     Column("marked_at", _TIME, nullable=False),
 )
 
+event_history = Table(
+    "event_history",
+    metadata,
+    Column("id", BIGINT(unsigned=True), nullable=False, autoincrement=True),
+    Column(
+        "event_id",
+        _ID,
+        ForeignKey("events.id", name="fk_event_history_event_id", ondelete="CASCADE"),
+        nullable=False,
+        autoincrement=False,
+    ),
+    Column("at", _TIME, nullable=False),
+    Column("what", _WORD, nullable=False),
+    Column("who", String(80), nullable=False),
+    Column("detail", String(500), nullable=False, server_default=text("''")),
+    PrimaryKeyConstraint("event_id", "id"),
+    Index("ix_event_history_id", "id"),
+)
+
 storage_roots = Table(
     "storage_roots",
     metadata,

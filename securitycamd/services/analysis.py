@@ -1,5 +1,6 @@
 """Has an event's stills described, and keeps what was said."""
 
+import time
 from datetime import UTC, datetime
 from typing import Final
 
@@ -84,7 +85,9 @@ class AnalysisService:
                         job, delay_seconds=MISSING_RETRY_SECONDS, reason="A still is not on the share yet."
                     )
                     return
-                await self._keep(job, event, await analyst.analyse(stills))
+                started = time.monotonic()
+                analysis = await analyst.analyse(stills)
+                await self._keep(job, event, analysis, seconds=time.monotonic() - started)
             except AiUnavailableError as error:
                 # At once the next in line: the task itself waits until the server is back.
                 await self._jobs.release(job, delay_seconds=0, reason=str(error))
@@ -113,11 +116,11 @@ class AnalysisService:
             stills.append(data)
         return stills
 
-    async def _keep(self, job: Job, event: Event, analysis: Analysis) -> None:
+    async def _keep(self, job: Job, event: Event, analysis: Analysis, *, seconds: float) -> None:
         objects = [{"label": found.label, "count": found.count} for found in analysis.objects]
 
         async def work(transaction: Transaction) -> None:
-            await self._jobs.finish(transaction, job, JobOutcome.DONE)
+            await self._jobs.finish(transaction, job, JobOutcome.DONE, done=f"in {seconds:.1f} s")
             await rows.write(
                 transaction,
                 event.id,

@@ -63,9 +63,11 @@ class ConversionService:
                 await self._end(job, JobOutcome.DONE)
                 return
             try:
+                done = ""
                 if event.mp4_conversion_status not in {ConversionStatus.COMPLETE, ConversionStatus.OPTIMIZED}:
-                    await self._make_playable(job, event, event.video_h264_path)
-                await self._remove_source(job, event.video_h264_path)
+                    clip = await self._make_playable(job, event, event.video_h264_path)
+                    done = f"in {clip.elapsed_seconds:.1f} s"
+                await self._remove_source(job, event.video_h264_path, done=done)
             except ClipError as error:
                 if error.fault is ClipFault.FFMPEG and await self._lacks_room(event.video_h264_path):
                     await self._jobs.release(job, delay_seconds=STORAGE_RETRY_SECONDS, reason=FULL)
@@ -78,7 +80,7 @@ class ConversionService:
             except MediaClosedError:
                 await self._jobs.release(job, delay_seconds=0)
 
-    async def _make_playable(self, job: Job, event: Event, source: str) -> None:
+    async def _make_playable(self, job: Job, event: Event, source: str) -> RemuxedClip:
         settings = self._settings.current.converter
         path = await self._locate(source)
         if path is None:
@@ -98,6 +100,7 @@ class ConversionService:
         )
         await self._files.publish(temporary, target, replace=True)
         await self._record(job, event, target, clip)
+        return clip
 
     async def _lacks_room(self, source: str) -> bool:
         """Whether FFmpeg failed for want of room: the storage's trouble, not the clip's."""
@@ -145,7 +148,7 @@ class ConversionService:
             size_bytes=clip.size_bytes,
         )
 
-    async def _remove_source(self, job: Job, source: str) -> None:
+    async def _remove_source(self, job: Job, source: str, *, done: str) -> None:
         await self._files.remove(source)
         # What some agents leave beside a finished video. A name that leaves no room for it has none.
         with suppress(InvalidError):
@@ -153,7 +156,7 @@ class ConversionService:
 
         async def work(transaction: Transaction) -> None:
             await event_rows.update(transaction, job.event_id, {"video_h264_path": None})
-            await self._jobs.finish(transaction, job, JobOutcome.DONE)
+            await self._jobs.finish(transaction, job, JobOutcome.DONE, done=done)
             delay_seconds = self._settings.current.converter.stills_after_seconds
             await queue_missing(transaction, job.event_id, delay_seconds=delay_seconds)
 

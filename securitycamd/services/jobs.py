@@ -6,16 +6,18 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
 
 from securitycamd.db import events as event_rows
+from securitycamd.db import history as history_rows
 from securitycamd.db import jobs as rows
 from securitycamd.db.engine import Database, Transaction
 from securitycamd.db.values import time_in
 from securitycamd.domain.errors import DatabaseUnavailableError
+from securitycamd.domain.history import JOB_WORDS, Entry
 from securitycamd.domain.jobs import Job, JobKind, JobOutcome, JobState, backoff_seconds, next_state
 from securitycamd.domain.names import ConversionStatus
 
@@ -51,6 +53,8 @@ class JobReport:
     changed_at: datetime
     progress: float | None = None
     """0 to 1 of a job that this daemon works on, where the work tells."""
+    first_due: datetime | None = None
+    """When it was first made, or queued anew after it had failed."""
 
 
 class JobQueue:
@@ -162,8 +166,10 @@ class JobQueue:
         *,
         error: str | None = None,
         delay_seconds: float | None = None,
+        done: str | None = None,
     ) -> JobState:
-        """End the claim inside the caller's transaction; the state it led to.
+        """End the claim inside the caller's transaction; the state it led to. A failure becomes part of the event's
+        history, and so does what was ``done``: a few words on it, or none; ``None``: there was nothing to do.
 
         Raises:
             LeaseLostError: the job is not ours any more; nothing of the transaction may stay.
@@ -182,7 +188,18 @@ class JobQueue:
         )
         if not ours:
             raise LeaseLostError
+        await self._tell(transaction, job, outcome, state, error if done is None else done)
         return state
+
+    async def _tell(
+        self, transaction: Transaction, job: Job, outcome: JobOutcome, state: JobState, detail: str | None
+    ) -> None:
+        if outcome is JobOutcome.RELEASE or (outcome is JobOutcome.DONE and detail is None):
+            return
+        words = JOB_WORDS[job.kind]
+        what = {JobState.DONE: words.done, JobState.FAILED: words.failed}.get(state, words.delayed)
+        entry = Entry(job.event_id, datetime.now(UTC), what, self._instance, detail or "")
+        await history_rows.add(transaction, [entry])
 
     async def release(self, job: Job, *, delay_seconds: float, reason: str | None = None) -> None:
         """Give an untried job back."""
@@ -192,11 +209,11 @@ class JobQueue:
 
         await self._database.transact(work)
 
-    async def done(self, job: Job) -> None:
-        """End a claim under which there is nothing left to do."""
+    async def done(self, job: Job, *, done: str | None = None) -> None:
+        """End a claim under which nothing is left to do; ``done`` says what was, see :meth:`finish`."""
 
         async def work(transaction: Transaction) -> None:
-            await self.finish(transaction, job, JobOutcome.DONE)
+            await self.finish(transaction, job, JobOutcome.DONE, done=done)
 
         await self._database.transact(work)
 
@@ -276,6 +293,14 @@ class JobQueue:
         """The jobs of an event."""
         found: list[list[Any]] = await rows.of_event(self._database, event_id)
         return [
-            JobReport(JobKind(kind), JobState(state), attempts, error, time_in(changed), self.progress(owner))
-            for kind, state, attempts, error, changed, owner in found
+            JobReport(
+                JobKind(kind),
+                JobState(state),
+                attempts,
+                error,
+                time_in(changed),
+                self.progress(owner),
+                time_in(created),
+            )
+            for kind, state, attempts, error, changed, owner, created in found
         ]

@@ -311,8 +311,10 @@ class OptimisationService:
 
         async def work(transaction: Transaction) -> None:
             now = (await event_rows.lock(transaction, [event.id])).get(event.id)
-            await self._jobs.finish(transaction, job, JobOutcome.DONE)
-            if now is None or now.video_mp4_path != event.video_mp4_path:
+            is_same = now is not None and now.video_mp4_path == event.video_mp4_path
+            words = f"{saved / 1e6:.1f} MB saved" if saved else "it could not be made smaller"
+            await self._jobs.finish(transaction, job, JobOutcome.DONE, done=words if is_same else None)
+            if now is None or not is_same:
                 return  # gone, or another clip was linked meanwhile: nothing of it was optimised
             await event_rows.update(transaction, event.id, {"mp4_conversion_status": ConversionStatus.OPTIMIZED})
             await footage.set_saved(transaction, now, now.saved_bytes + saved)

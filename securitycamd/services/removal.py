@@ -12,7 +12,6 @@ from typing import Final
 import structlog
 
 from securitycamd.db import events as event_rows
-from securitycamd.db import footage
 from securitycamd.db import jobs as job_rows
 from securitycamd.db import removals as rows
 from securitycamd.db.engine import Database, Transaction
@@ -36,30 +35,11 @@ UNREPORTED_FOR: Final = timedelta(days=1)
 
 
 class RemovalService:
-    """Stars events and removes them, for retention and for people."""
+    """Removes events, for retention and for people."""
 
     def __init__(self, database: Database, files: Files) -> None:
         self._database = database
         self._files = files
-
-    async def protect(self, principal: Principal, event_id: int, *, protected: bool) -> Event:
-        """Star an event, so that retention never takes it; or take the star away.
-
-        Raises:
-            NotFoundError: there is no such event, or not for this principal.
-            ConflictError: it is being removed.
-        """
-
-        async def work(transaction: Transaction) -> Event:
-            event = await self._lock(transaction, principal, event_id)
-            if await rows.which_marked(transaction, [event.id]):
-                raise ConflictError("This event is being removed.")
-            await footage.set_protected(transaction, event, protected=protected)
-            return (await event_rows.lock(transaction, [event.id]))[event.id]
-
-        event = await self._database.transact(work)
-        log.info("event starred" if protected else "star taken away", event_id=event.id, by=principal.name)
-        return event
 
     async def delete(self, principal: Principal, event_id: int, *, force: bool = False) -> Event:
         """Remove an event with all its files, as a person asks; what it was.

@@ -2,16 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
 
 from securitycamd.db import events as event_rows
+from securitycamd.db import history as history_rows
 from securitycamd.db import retries as rows
 from securitycamd.db.engine import Database, Transaction
 from securitycamd.db.values import time_in
 from securitycamd.domain.errors import ConflictError, NotFoundError
+from securitycamd.domain.history import JOB_WORDS, Entry
 from securitycamd.domain.jobs import JobKind, JobState
 from securitycamd.domain.models import Event
 from securitycamd.domain.names import ConversionStatus
@@ -88,7 +90,7 @@ class RetryService:
             if state is JobState.DONE and not error:
                 raise ConflictError(f"The {kind} job of event {event_id} was done; there is nothing to retry.")
             await rows.queue_again(transaction, [job_id], priority=RETRY_PRIORITY)
-            await _show_as_waiting(transaction, [event_id], kind)
+            await _show_as_waiting(transaction, [event_id], kind, principal)
 
         await self._database.transact(work)
         log.info("job queued again by an operator", event_id=event_id, kind=kind, who=principal.name)
@@ -113,15 +115,17 @@ class RetryService:
         event_ids = [event_id for _, event_id in failed]
         if failed:
             await rows.queue_again(transaction, [job_id for job_id, _ in failed], priority=RETRY_PRIORITY)
-            await _show_as_waiting(transaction, event_ids, kind)
+            await _show_as_waiting(transaction, event_ids, kind, principal)
         return len(failed)
 
 
-async def _show_as_waiting(transaction: Transaction, event_ids: list[int], kind: JobKind) -> None:
-    """Take back what the failure made the events look like."""
+async def _show_as_waiting(transaction: Transaction, event_ids: list[int], kind: JobKind, principal: Principal) -> None:
+    """Take back what the failure made the events look like, and write down who asked for it."""
     for event in (await event_rows.lock(transaction, event_ids)).values():
         columns = _as_waiting(event, kind)
         await event_rows.update(transaction, event.id, columns)
+    now, what = datetime.now(UTC), JOB_WORDS[kind].retried
+    await history_rows.add(transaction, [Entry(event_id, now, what, principal.name) for event_id in event_ids])
 
 
 def _as_waiting(event: Event, kind: JobKind) -> dict[str, Any]:

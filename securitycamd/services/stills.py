@@ -76,16 +76,20 @@ class StillsService:
                 await self._jobs.done(job)
                 return
             try:
-                await self._make_all(event, missing)
+                made = await self._make_all(event, missing)
             except NotFoundError:  # the event was removed meanwhile
                 await self._jobs.done(job)
             except ClipError as error:
                 await self._failed(job, error)
             else:
-                await self._jobs.done(job)
+                await self._jobs.done(job, done=", ".join(made) or None)
 
-    async def _make_all(self, event: Event, missing: tuple[FileType, ...]) -> None:
-        """Make one picture after the other; one that cannot be made does not keep the others from being made."""
+    async def _make_all(self, event: Event, missing: tuple[FileType, ...]) -> list[FileType]:
+        """Make one picture after the other; one that cannot be made does not keep the others from being made.
+
+        Those that were not there and were made now.
+        """
+        made = []
         first_error: ClipError | None = None
         for picture in missing:
             try:
@@ -97,10 +101,12 @@ class StillsService:
             except ClipError as error:
                 first_error = first_error or error
             else:
+                made += [picture] if is_new else []
                 log.info("picture made" if is_new else "picture found", event_id=event.id, picture=picture)
         await self._measuring.measure([event.id])
         if first_error is not None:
             raise first_error
+        return made
 
     async def _find_or_make(self, event: Event, picture: FileType) -> tuple[str, bool]:
         """The path of a whole picture, and whether it was made now."""

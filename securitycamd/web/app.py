@@ -15,6 +15,7 @@ from securitycamd.services.logs import LogService
 from securitycamd.services.removal import RemovalService
 from securitycamd.services.retention import RetentionService
 from securitycamd.services.retries import RetryService
+from securitycamd.services.review import ReviewService
 from securitycamd.services.stats import StatsService
 from securitycamd.services.storage import StorageService
 from securitycamd.services.storage_check import StorageCheckService
@@ -31,6 +32,7 @@ from securitycamd.web.api import (
     media,
     reference,
     retention,
+    review,
     storage,
     storage_check,
     strays,
@@ -49,6 +51,7 @@ API_ROUTES: Final[list[Route]] = [
     *uploads.ROUTES,
     *logs.ROUTES,
     *retention.ROUTES,
+    *review.ROUTES,
     *strays.ROUTES,
     *storage.ROUTES,
     *storage_check.ROUTES,
@@ -82,6 +85,7 @@ class Parts:
     retries: RetryService
     removal: RemovalService
     retention: RetentionService
+    review: ReviewService
     health: HealthMonitor
     files: Files
     supervisor: Supervisor
@@ -106,6 +110,7 @@ def make_app(parts: Parts) -> web.Application:
     app[keys.RETRIES] = parts.retries
     app[keys.REMOVAL] = parts.removal
     app[keys.RETENTION] = parts.retention
+    app[keys.REVIEW] = parts.review
     app[keys.HEALTH] = parts.health
     app[keys.FILES] = parts.files
     app[keys.SUPERVISOR] = parts.supervisor

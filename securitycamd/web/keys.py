@@ -13,6 +13,7 @@ from securitycamd.services.logs import LogService
 from securitycamd.services.removal import RemovalService
 from securitycamd.services.retention import RetentionService
 from securitycamd.services.retries import RetryService
+from securitycamd.services.review import ReviewService
 from securitycamd.services.stats import StatsService
 from securitycamd.services.storage import StorageService
 from securitycamd.services.storage_check import StorageCheckService
@@ -33,6 +34,7 @@ STORAGE: Final = web.AppKey("storage", StorageService)
 STORAGE_CHECK: Final = web.AppKey("storage_check", StorageCheckService)
 REMOVAL: Final = web.AppKey("removal", RemovalService)
 RETENTION: Final = web.AppKey("retention", RetentionService)
+REVIEW: Final = web.AppKey("review", ReviewService)
 JOBS: Final = web.AppKey("jobs", JobQueue)
 RETRIES: Final = web.AppKey("retries", RetryService)
 HEALTH: Final = web.AppKey("health", HealthMonitor)

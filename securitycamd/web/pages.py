@@ -15,6 +15,7 @@ from securitycamd.domain.models import Camera
 from securitycamd.domain.names import ConversionStatus
 from securitycamd.domain.principal import Audience, Principal
 from securitycamd.domain.times import Span, named_day
+from securitycamd.services.review import Change
 from securitycamd.web import keys
 from securitycamd.web.registry import Call, Route, json_reply
 from securitycamd.web.schemas.events import EventPath
@@ -109,13 +110,13 @@ async def retry_conversion(call: Call[EventPath, None, None]) -> web.Response:
 
 async def star(call: Call[EventPath, None, None]) -> web.Response:
     """Keep an event for good."""
-    await call.app[keys.REMOVAL].protect(call.principal, call.path.id, protected=True)
+    await call.app[keys.REVIEW].change(call.principal, call.path.id, Change(starred=True))
     raise web.HTTPSeeOther(f"/events/{call.path.id}")
 
 
 async def unstar(call: Call[EventPath, None, None]) -> web.Response:
     """Keep it no longer than others."""
-    await call.app[keys.REMOVAL].protect(call.principal, call.path.id, protected=False)
+    await call.app[keys.REVIEW].change(call.principal, call.path.id, Change(starred=False))
     raise web.HTTPSeeOther(f"/events/{call.path.id}")
 
 

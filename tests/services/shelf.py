@@ -9,6 +9,7 @@ from securitycamd.db import footage
 from securitycamd.domain.models import EventFilter
 from securitycamd.domain.names import ConversionStatus, EventStatus
 from securitycamd.domain.principal import TRUSTED_OPERATOR
+from securitycamd.services.review import Change
 from tests.services.conftest import CAMERA, Bench
 
 PICTURE_BYTES = 100
@@ -55,7 +56,7 @@ class Shelf:
         )
         await self.bench.shared.measuring.measure([event.id])
         if starred:
-            await self.bench.shared.removal.protect(TRUSTED_OPERATOR, event.id, protected=True)
+            await self.bench.shared.review.change(TRUSTED_OPERATOR, event.id, Change(starred=True))
         return event.id
 
     async def ids(self) -> list[int]:

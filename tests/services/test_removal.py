@@ -13,6 +13,7 @@ from securitycamd.domain.jobs import JobKind
 from securitycamd.domain.names import FileType
 from securitycamd.domain.principal import TRUSTED_OPERATOR, Audience, Principal
 from securitycamd.domain.retention import Reason
+from securitycamd.services.review import Change
 from securitycamd.storage.files import Files
 from tests.services.conftest import Bench, MakeBench
 from tests.services.shelf import Shelf
@@ -92,13 +93,13 @@ async def test_a_crash_between_any_two_steps_is_mended(shelf: Shelf) -> None:
 
 async def test_a_star_and_its_end(shelf: Shelf) -> None:
     event_id = await shelf.put(days_ago=9)
-    removal = shelf.bench.shared.removal
+    review = shelf.bench.shared.review
     for _ in range(2):
-        assert (await removal.protect(TRUSTED_OPERATOR, event_id, protected=True)).protected
+        assert (await review.change(TRUSTED_OPERATOR, event_id, Change(starred=True))).protected
         await shelf.check()
     assert await shelf.run() == 0
     for _ in range(2):
-        assert not (await removal.protect(TRUSTED_OPERATOR, event_id, protected=False)).protected
+        assert not (await review.change(TRUSTED_OPERATOR, event_id, Change(starred=False))).protected
         await shelf.check()
     assert await shelf.run() == 1
 
@@ -113,7 +114,7 @@ async def test_what_is_being_removed_takes_no_star(shelf: Shelf) -> None:
     event_id = await shelf.put(days_ago=9)
     await shelf.bench.shared.removal.mark([event_id], Reason.AGE)
     with pytest.raises(ConflictError):
-        await shelf.bench.shared.removal.protect(TRUSTED_OPERATOR, event_id, protected=True)
+        await shelf.bench.shared.review.change(TRUSTED_OPERATOR, event_id, Change(starred=True))
 
 
 async def test_a_person_removes_an_event(shelf: Shelf) -> None:
@@ -142,7 +143,7 @@ async def test_nobody_removes_what_they_may_not_see(shelf: Shelf) -> None:
     with pytest.raises(NotFoundError):
         await shelf.bench.shared.removal.delete(stranger, event_id)
     with pytest.raises(NotFoundError):
-        await shelf.bench.shared.removal.protect(stranger, event_id, protected=True)
+        await shelf.bench.shared.review.change(stranger, event_id, Change(starred=True))
     await shelf.check()
 
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from securitycamd.domain.principal import Audience
+from securitycamd.services.review import Change
 from securitycamd.web import keys
 from securitycamd.web.registry import Call, Route, json_reply
 from securitycamd.web.schemas.events import EventPath, EventReply, event_reply
@@ -28,7 +29,7 @@ async def unprotect(call: Call[EventPath, None, None]) -> web.Response:
 
 
 async def _protect(call: Call[EventPath, Any, Any], *, protected: bool) -> web.Response:
-    event = await call.app[keys.REMOVAL].protect(call.principal, call.path.id, protected=protected)
+    event = await call.app[keys.REVIEW].change(call.principal, call.path.id, Change(starred=protected))
     return json_reply(event_reply(event, call.app[keys.SETTINGS].current.site.zone))
 
 
