@@ -5,7 +5,7 @@ from typing import Final
 
 from securitycamd.config import SettingsHolder
 from securitycamd.db.engine import Database
-from securitycamd.domain.jobs import JobKind
+from securitycamd.domain.jobs import Job, JobKind
 from securitycamd.health import ai, database, queues, storage
 from securitycamd.health import retention as retention_rule
 from securitycamd.health import tasks as task_rule
@@ -13,6 +13,7 @@ from securitycamd.health.monitor import HealthMonitor
 from securitycamd.media.pool import Media
 from securitycamd.services.analysis import AnalysisService
 from securitycamd.services.cameras import CameraService
+from securitycamd.services.changes import ChangeHub
 from securitycamd.services.conversion import ConversionService
 from securitycamd.services.events import EventService
 from securitycamd.services.jobs import JobQueue
@@ -77,6 +78,7 @@ class Shared:
     retention: RetentionService
     review: ReviewService
     health: HealthMonitor
+    changes: ChangeHub
 
     @classmethod
     def make(cls, settings: SettingsHolder, db: Database, files: Files, media: Media, instance: str) -> "Shared":
@@ -86,7 +88,15 @@ class Shared:
         def wake(kind: JobKind) -> None:
             supervisor.wake(WORKERS[kind])
 
+        changes = ChangeHub()
+        db.on_commit = changes.publish
+
+        def tell_progress(job: Job, share: float) -> None:
+            if job.kind is JobKind.REMUX:
+                changes.progress(job.event_id, share)
+
         jobs = JobQueue(db, instance)
+        jobs.on_progress = tell_progress
         storage_service = StorageService(db, files)
         storage_service.on_change = lambda: supervisor.wake("health")
         cameras = CameraService(db, settings, on_registered=storage_service.expect_camera)
@@ -113,6 +123,7 @@ class Shared:
             files=files,
             media=media,
             supervisor=supervisor,
+            changes=changes,
             jobs=jobs,
             cameras=cameras,
             events=events,
@@ -155,4 +166,5 @@ class Shared:
             health=self.health,
             files=self.files,
             supervisor=self.supervisor,
+            changes=self.changes,
         )

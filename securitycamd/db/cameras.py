@@ -11,6 +11,7 @@ from securitycamd.db.engine import Database, Row, Transaction
 from securitycamd.db.statements import Command, Query, one_of
 from securitycamd.db.tables import cameras
 from securitycamd.db.values import time_in, time_out
+from securitycamd.domain.changes import Change, What
 from securitycamd.domain.models import Camera, CameraRegistration
 
 _C = cameras.c
@@ -67,6 +68,7 @@ async def register(transaction: Transaction, registration: CameraRegistration) -
     camera = await by_id(transaction, registration.camera_id)
     if camera is None:
         raise AssertionError("the row just written is gone inside its own transaction")
+    transaction.tell(Change(What.CAMERA, camera_id=camera.camera_id))
     return camera, not known
 
 

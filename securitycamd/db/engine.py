@@ -15,6 +15,7 @@ from pymysql import err
 from pymysql.constants import CLIENT, CR, ER
 
 from securitycamd.db.statements import Command, Query, expanded
+from securitycamd.domain.changes import Change
 from securitycamd.domain.errors import DatabaseUnavailableError
 
 log = structlog.get_logger(__name__)
@@ -78,10 +79,16 @@ class DatabaseAddress:
 class Transaction:
     """Statements on one connection. Outside :meth:`Database.transaction` each commits by itself."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "changes")
 
     def __init__(self, connection: aiomysql.Connection) -> None:
         self._connection = connection
+        self.changes: list[Change] = []
+        """What those who watch are told once it is committed."""
+
+    def tell(self, change: Change) -> None:
+        """Have a change told after the commit; not at all if there is none."""
+        self.changes.append(change)
 
     async def rows(self, query: Query, **values: Any) -> list[Row]:
         """The rows of a packed select, each a list of JSON values in the order of its columns."""
@@ -139,6 +146,8 @@ class Database:
         self._closing = False
         self.connected = False
         """Whether the last contact succeeded; what health says without asking the server again."""
+        self.on_commit: Callable[[Sequence[Change]], None] = lambda _: None
+        """Called with what a transaction changed, after its commit."""
 
     async def open(self) -> None:
         """Make the pool; connections come as they are needed."""
@@ -195,7 +204,8 @@ class Database:
         async with self._answering():
             connection = await self._acquire()
             try:
-                yield Transaction(connection)
+                yield (session := Transaction(connection))
+                self.on_commit(session.changes)
             except BaseException as error:
                 self._failed(connection, error)
                 raise
@@ -209,8 +219,9 @@ class Database:
             connection = await self._acquire()
             try:
                 await connection.begin()
-                yield Transaction(connection)
+                yield (transaction := Transaction(connection))
                 await connection.commit()
+                self.on_commit(transaction.changes)
             except BaseException as error:
                 if isinstance(error, err.MySQLError | OSError) or not isinstance(error, Exception):
                     # Closing rolls back on the server; a rollback could hang on a connection that is lost.
@@ -252,6 +263,10 @@ class Database:
         """Run one statement, committed; the number of rows it matched."""
         async with self.session() as session:
             return await session.execute(command, **values)
+
+    def tell(self, change: Change) -> None:
+        """Tell of a change that a single statement has just committed."""
+        self.on_commit([change])
 
     async def ping(self) -> bool:
         """Ask the server whether it is there; also what :attr:`connected` says from now on."""

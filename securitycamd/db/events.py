@@ -11,6 +11,7 @@ from securitycamd.db.engine import Database, Row, Transaction
 from securitycamd.db.statements import Command, Query, insert_text, listed, one_of
 from securitycamd.db.tables import events
 from securitycamd.db.values import maybe_time_in, time_in, time_out
+from securitycamd.domain.changes import Change, What
 from securitycamd.domain.models import Event, EventFilter, NewEvent
 from securitycamd.domain.names import Category, ConversionStatus, EventStatus
 from securitycamd.domain.times import EARLIEST, LATEST
@@ -143,6 +144,8 @@ async def add(transaction: Transaction, new: Sequence[NewEvent], created_at: dat
 
 
 _UPDATES: dict[tuple[str, ...], Command] = {}
+# Measuring all footage is no news to those who watch.
+_UNSEEN: Final = frozenset({("size_bytes",), ("saved_bytes",)})
 
 
 async def update(session: Database | Transaction, event_id: int, values: Mapping[str, Any]) -> int:
@@ -155,7 +158,10 @@ async def update(session: Database | Transaction, event_id: int, values: Mapping
         changes: dict[str, BindParameter[Any]] = {name: bindparam(name) for name in names}
         command = _UPDATES[names] = Command(events.update().where(_E.id == bindparam("key")).values(changes))
     written = {name: time_out(value) if isinstance(value, datetime) else value for name, value in values.items()}
-    return await session.execute(command, key=event_id, **written)
+    matched = await session.execute(command, key=event_id, **written)
+    if names not in _UNSEEN:
+        session.tell(Change(What.CHANGED, event_id))
+    return matched
 
 
 _SET_REVIEWED: Final = Command(events.update().where(one_of(_E.id, "ids")).values(reviewed=bindparam("new_reviewed")))

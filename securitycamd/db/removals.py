@@ -16,6 +16,7 @@ from securitycamd.db.footage import LADDER, bytes_series, protected_series, save
 from securitycamd.db.statements import Command, Query, insert_text, one_of
 from securitycamd.db.tables import events, jobs, removals
 from securitycamd.db.values import time_in, time_out
+from securitycamd.domain.changes import Change, What
 from securitycamd.domain.jobs import JobState
 from securitycamd.domain.models import Event
 from securitycamd.domain.retention import Reason
@@ -117,6 +118,7 @@ async def remove(transaction: Transaction, event: Event) -> None:
     """Delete a locked event's row, its jobs and its mark, and take it out of the counts. Its files must be gone."""
     if not await transaction.execute(_REMOVE, key=event.id):
         return
+    transaction.tell(Change(What.GONE, event.id, event.camera_id))
     changes: list[tuple[str, Any, int]] = [
         (event_rows.series(None), event.timestamp, -1),
         (event_rows.series(event.camera_id), event.timestamp, -1),

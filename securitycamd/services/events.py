@@ -1,5 +1,6 @@
 """Events: reported, changed, read. Calls that arrive together share a transaction, and so a commit."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from securitycamd.db import events as rows
 from securitycamd.db import jobs as job_rows
 from securitycamd.db import linking as link_rows
 from securitycamd.db.engine import Database, Transaction
+from securitycamd.domain.changes import Change, What
 from securitycamd.domain.errors import DatabaseUnavailableError, NotFoundError
 from securitycamd.domain.jobs import JobKind
 from securitycamd.domain.linking import Link, freed
@@ -28,7 +30,7 @@ Key = tuple[str, datetime]
 
 
 @dataclass(frozen=True, slots=True)
-class _Change:
+class _Wanted:
     principal: Principal
     event_id: int
     report: FileReport | None = None
@@ -87,15 +89,15 @@ class EventService:
 
     async def report_file(self, principal: Principal, event_id: int, report: FileReport) -> Event:
         """Note what an agent says of a file, and queue the work that it makes possible."""
-        return await self._changing(_Change(principal, event_id, report=report))
+        return await self._changing(_Wanted(principal, event_id, report=report))
 
     async def link_file(self, principal: Principal, event_id: int, link: Link) -> Event:
         """Note a file that was found, unless an agent's word for its place came first: see the event returned."""
-        return await self._changing(_Change(principal, event_id, link=link))
+        return await self._changing(_Wanted(principal, event_id, link=link))
 
     async def set_status(self, principal: Principal, event_id: int, status: EventStatus) -> Event:
         """Note how far the agent is."""
-        return await self._changing(_Change(principal, event_id, status=status))
+        return await self._changing(_Wanted(principal, event_id, status=status))
 
     async def get(self, principal: Principal, event_id: int) -> Event:
         """One event.
@@ -107,6 +109,11 @@ class EventService:
         if event is None or not principal.may_see(event.camera_id):
             raise _no_event(event_id)
         return event
+
+    async def some(self, principal: Principal, event_ids: Sequence[int]) -> dict[int, Event]:
+        """Those of the events that are there and for this principal, by id."""
+        answers = await asyncio.gather(*(self._reading(event_id) for event_id in set(event_ids)))
+        return {event.id: event for event in answers if event is not None and principal.may_see(event.camera_id)}
 
     async def newest(
         self, principal: Principal, *, camera_id: str | None, span: Span, limit: int, offset: int
@@ -132,6 +139,8 @@ class EventService:
                     fresh[_keys(event)[0]] = event
             await rows.add(transaction, list(fresh.values()), now)
             made = await rows.by_keys(transaction, set(fresh))
+            for row in made.values():
+                transaction.tell(Change(What.NEW, row.id, row.camera_id))
             answers: list[tuple[Event, bool] | Exception] = []
             for event in batch:
                 if event.camera_id not in known:
@@ -144,7 +153,7 @@ class EventService:
 
         return await self._database.transact(work)
 
-    async def _change_batch(self, batch: Sequence[_Change]) -> list[Event | Exception]:
+    async def _change_batch(self, batch: Sequence[_Wanted]) -> list[Event | Exception]:
         queued: set[JobKind] = set()
 
         async def work(transaction: Transaction) -> list[Event | Exception]:
@@ -190,7 +199,7 @@ def _keys(event: NewEvent) -> tuple[Key, ...]:
     return (first,) if event.other is None else (first, (event.camera_id, event.other))
 
 
-def _apply(event: Event, change: _Change) -> _Changed:
+def _apply(event: Event, change: _Wanted) -> _Changed:
     columns: dict[str, Any] = {}
     jobs: set[JobKind] = set()
     report, before = change.report, event

@@ -68,6 +68,9 @@ class JobQueue:
         self._claims: Counter[JobKind] = Counter()
         self._progress: dict[str, float] = {}
         """The share that is done, by the owner of the claim."""
+        self._shares: dict[tuple[int, JobKind], float] = {}
+        """The same by event and kind."""
+        self.on_progress: Callable[[Job, float], None] = lambda _, __: None
         self._ending: set[str] = set()
         """Those of them whose end is being recorded: that they are not running any more is no loss then."""
 
@@ -105,13 +108,15 @@ class JobQueue:
         """The work on a job has ended here, whether or not its outcome could be recorded."""
         self._held.discard(job.owner)
         self._ending.discard(job.owner)
-        self._progress.pop(job.owner, None)
+        if self._progress.pop(job.owner, None) is not None:
+            self._shares.pop((job.event_id, job.kind), None)
 
     def progress_of(self, job: Job) -> Callable[[float], None]:
         """What to tell how much of the job is done, 0 to 1."""
 
         def note(share: float) -> None:
-            self._progress[job.owner] = share
+            self._progress[job.owner] = self._shares[job.event_id, job.kind] = share
+            self.on_progress(job, share)
 
         return note
 
@@ -288,6 +293,10 @@ class JobQueue:
         if not event_ids:
             return {}
         return {int(event_id): str(error) for event_id, error in await rows.errors(self._database, event_ids, kind)}
+
+    def progress_by_event(self, kind: JobKind) -> dict[int, float]:
+        """How much is done of the jobs of a kind that this daemon works on, by event id, where the work tells."""
+        return {event_id: share for (event_id, its_kind), share in self._shares.items() if its_kind is kind}
 
     async def of_event(self, event_id: int) -> list[JobReport]:
         """The jobs of an event."""

@@ -9,6 +9,7 @@ from aiohttp import web
 from securitycamd.config import SettingsHolder
 from securitycamd.health.monitor import HealthMonitor
 from securitycamd.services.cameras import CameraService
+from securitycamd.services.changes import ChangeHub
 from securitycamd.services.events import EventService
 from securitycamd.services.jobs import JobQueue
 from securitycamd.services.logs import LogService
@@ -36,6 +37,7 @@ from securitycamd.web.api import (
     storage,
     storage_check,
     strays,
+    stream,
     system,
     uploads,
 )
@@ -64,6 +66,7 @@ ALL_ROUTES: Final[list[Route]] = [
     *static.ROUTES,
     *pages.ROUTES,
     *stray_pages.ROUTES,
+    *stream.ROUTES,
     *theme.ROUTES,
 ]
 
@@ -89,6 +92,7 @@ class Parts:
     health: HealthMonitor
     files: Files
     supervisor: Supervisor
+    changes: ChangeHub
 
 
 def make_app(parts: Parts) -> web.Application:
@@ -114,6 +118,13 @@ def make_app(parts: Parts) -> web.Application:
     app[keys.HEALTH] = parts.health
     app[keys.FILES] = parts.files
     app[keys.SUPERVISOR] = parts.supervisor
+    app[keys.CHANGES] = parts.changes
+
+    async def end_streams(_: web.Application) -> None:
+        # They would hold up the stop until its time is over.
+        parts.changes.close()
+
+    app.on_shutdown.append(end_streams)
     app[keys.DOCUMENT] = reference.render_document(API_ROUTES, parts.settings.current.site.name)
     app[keys.ASSETS] = assets = read_assets()
     finish_environment(aiohttp_jinja2.setup(app, **environment_options()), assets)

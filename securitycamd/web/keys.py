@@ -7,6 +7,7 @@ from aiohttp import web
 from securitycamd.config import SettingsHolder
 from securitycamd.health.monitor import HealthMonitor
 from securitycamd.services.cameras import CameraService
+from securitycamd.services.changes import ChangeHub
 from securitycamd.services.events import EventService
 from securitycamd.services.jobs import JobQueue
 from securitycamd.services.logs import LogService
@@ -40,5 +41,6 @@ RETRIES: Final = web.AppKey("retries", RetryService)
 HEALTH: Final = web.AppKey("health", HealthMonitor)
 FILES: Final = web.AppKey("files", Files)
 SUPERVISOR: Final = web.AppKey("supervisor", Supervisor)
+CHANGES: Final = web.AppKey("changes", ChangeHub)
 DOCUMENT: Final = web.AppKey("document", bytes)
 ASSETS: Final = web.AppKey("assets", Assets)

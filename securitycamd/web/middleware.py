@@ -172,7 +172,8 @@ async def scope(request: web.Request, handler: Handler) -> web.StreamResponse:
     else:
         response = await handler(request)
     seconds = time.perf_counter() - started
-    if seconds > SLOW_SECONDS and not isinstance(response, web.FileResponse):
+    # One that is under way is made to take long: a file, or a stream.
+    if seconds > SLOW_SECONDS and not response.prepared and not isinstance(response, web.FileResponse):
         log.warning("slow request", method=request.method, path=request.path, seconds=round(seconds, 2))
     if not response.prepared:
         headers = response.headers

@@ -27,6 +27,7 @@ GUARDED = [
     ("GET", "/api/v1/stats/cameras", None),
     ("GET", "/api/v1/tasks", None),
     ("POST", "/api/v1/tasks/converter/pause", None),
+    ("GET", "/api/v1/stream", None),
     ("GET", "/media/camera_1/pictures/a.jpg", None),
 ]
 PUBLIC = ["/api/v1/health", "/", "/docs", "/openapi.json", "/static/app.css"]

@@ -153,7 +153,8 @@ async def test_documented_and_routed_are_the_same(site: Site) -> None:
         for route in application.router.routes()
         if route.resource is not None and route.resource.canonical.startswith("/api/")
     }
-    assert {(method, path) for method, path in routed if method != "HEAD"} == documented
+    endless = {("GET", "/api/v1/stream")}  # no schema says what a reply without an end holds; docs/stream.md does
+    assert {(method, path) for method, path in routed if method != "HEAD"} - endless == documented
     assert {("GET", path) for method, path in routed if method == "HEAD"} == {
         (method, path) for method, path in documented if method == "GET"
     }
