@@ -16,6 +16,7 @@ from securitycamd.services.cameras import CameraService
 from securitycamd.services.changes import ChangeHub
 from securitycamd.services.conversion import ConversionService
 from securitycamd.services.events import EventService
+from securitycamd.services.finding import FindingService
 from securitycamd.services.jobs import JobQueue
 from securitycamd.services.linking import LinkingService
 from securitycamd.services.logs import LogService
@@ -61,6 +62,7 @@ class Shared:
     jobs: JobQueue
     cameras: CameraService
     events: EventService
+    finding: FindingService
     logs: LogService
     stats: StatsService
     uploads: UploadService
@@ -127,6 +129,7 @@ class Shared:
             jobs=jobs,
             cameras=cameras,
             events=events,
+            finding=FindingService(db),
             logs=LogService(db, settings),
             stats=StatsService(db, settings, cameras, files, jobs),
             uploads=UploadService(settings, events, files),
@@ -152,6 +155,7 @@ class Shared:
             settings=self.settings,
             cameras=self.cameras,
             events=self.events,
+            finding=self.finding,
             logs=self.logs,
             stats=self.stats,
             strays=self.strays,

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, func, select, tuple_
 
-from securitycamd.db import tallies
+from securitycamd.db import event_index, tallies
 from securitycamd.db.engine import Database, Row, Transaction
 from securitycamd.db.statements import Command, Query, insert_text, listed, one_of
 from securitycamd.db.tables import events
@@ -139,7 +139,11 @@ async def add(transaction: Transaction, new: Sequence[NewEvent], created_at: dat
     await tallies.add(
         transaction,
         tallies.EVENT_LADDER,
-        [(name, event.timestamp, 1) for event in new for name in (series(None), series(event.camera_id))],
+        [
+            (name, event.timestamp, 1)
+            for event in new
+            for name in (series(None), series(event.camera_id), event_index.kind_series(event.camera_id, None))
+        ],
     )
 
 
@@ -149,7 +153,10 @@ _UNSEEN: Final = frozenset({("size_bytes",), ("saved_bytes",)})
 
 
 async def update(session: Database | Transaction, event_id: int, values: Mapping[str, Any]) -> int:
-    """Change columns of one event; the number of rows matched. Times must be aware."""
+    """Change columns of one event; the number of rows matched. Times must be aware.
+
+    What events are counted and found by is kept up in the same transaction (:mod:`securitycamd.db.event_index`).
+    """
     names = tuple(sorted(values))
     if not names:
         return 1
@@ -158,7 +165,13 @@ async def update(session: Database | Transaction, event_id: int, values: Mapping
         changes: dict[str, BindParameter[Any]] = {name: bindparam(name) for name in names}
         command = _UPDATES[names] = Command(events.update().where(_E.id == bindparam("key")).values(changes))
     written = {name: time_out(value) if isinstance(value, datetime) else value for name, value in values.items()}
-    matched = await session.execute(command, key=event_id, **written)
+    if event_index.INDEXED & values.keys():
+        if isinstance(session, Database):
+            return await session.transact(lambda transaction: update(transaction, event_id, values))
+        async with event_index.kept_up(session, event_id):
+            matched = await session.execute(command, key=event_id, **written)
+    else:
+        matched = await session.execute(command, key=event_id, **written)
     if names not in _UNSEEN:
         session.tell(Change(What.CHANGED, event_id))
     return matched

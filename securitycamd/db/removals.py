@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, select
 from securitycamd.db import events as event_rows
 from securitycamd.db import tallies
 from securitycamd.db.engine import Database, Transaction
+from securitycamd.db.event_index import kind_series
 from securitycamd.db.footage import LADDER, bytes_series, protected_series, saved_series, starred_series
 from securitycamd.db.statements import Command, Query, insert_text, one_of
 from securitycamd.db.tables import events, jobs, removals
@@ -122,6 +123,7 @@ async def remove(transaction: Transaction, event: Event) -> None:
     changes: list[tuple[str, Any, int]] = [
         (event_rows.series(None), event.timestamp, -1),
         (event_rows.series(event.camera_id), event.timestamp, -1),
+        (kind_series(event.camera_id, event.ai_category), event.timestamp, -1),
         (bytes_series(event.camera_id), event.timestamp, -event.size_bytes),
     ]
     if event.saved_bytes:

@@ -22,6 +22,8 @@ _ID = INTEGER(unsigned=True)
 _TIME = DATETIME(fsp=6)
 _WORD = String(16, collation="ascii_bin")
 _CAMERA_ID = String(50, collation="ascii_bin")
+_FACETS = ("ai_category", "ai_person_detected", "status", "reviewed", "protected", "ai_confidence")
+"""What filters ask of an event, in the indexes themselves."""
 
 cameras = Table(
     "cameras",
@@ -75,7 +77,12 @@ events = Table(
     Column("note", String(2000), nullable=False, server_default=text("''")),
     UniqueConstraint("camera_id", "timestamp", name="uq_events_camera_id_timestamp"),
     Index("ix_events_conversion", "mp4_conversion_status", "id"),
-    Index("ix_events_timestamp", "timestamp"),
+    Index("ix_events_time", "timestamp", "id", "camera_id", *_FACETS),
+    Index("ix_events_kind", "camera_id", "ai_category", "timestamp", "id", *_FACETS[1:]),
+    Index("ix_events_protected", "protected", "timestamp", "id"),
+    Index("ix_events_reviewed", "reviewed", "timestamp", "id"),
+    Index("ix_events_status", "status", "timestamp", "id"),
+    Index("ix_events_person", "ai_person_detected", "timestamp", "id"),
 )
 
 jobs = Table(

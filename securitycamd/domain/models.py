@@ -118,10 +118,73 @@ class FileReport:
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events: of these cameras (``None``: all) in this stretch of time."""
+    """Which events: those for which all of this holds. ``None`` asks nothing."""
 
     cameras: frozenset[str] | None = None
     span: Span = field(default_factory=Span)
+    categories: frozenset[Category] | None = None
+    """What it shows above all is one of these; an event that was not looked at yet is in none."""
+    person: bool | None = None
+    """The models saw a person, or looked and saw none."""
+    statuses: frozenset[EventStatus] | None = None
+    """How far its agent is."""
+    reviewed: bool | None = None
+    protected: bool | None = None
+    """Starred."""
+    min_confidence: float | None = None
+    """The models are at least so sure (``ai_confidence``, 0 to 1); the agent's own score is another thing."""
+    text: str = ""
+    """Words to search for, as a person types them."""
+
+    @property
+    def asks_of_events(self) -> bool:
+        """Whether it asks for more than cameras and a stretch of time."""
+        asked = (self.categories, self.person, self.statuses, self.reviewed, self.protected, self.min_confidence)
+        return any(each is not None for each in asked) or bool(self.text.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a list of events that is ordered by time: just at the event with this time and id."""
+
+    timestamp: datetime
+    event_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """How many events match; not ``is_exact``: at least so many."""
+
+    value: int
+    is_exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPage:
+    """A page of the events that match a filter, newest first, and the way on to both sides.
+
+    A page may hold fewer events than asked for, or none, although there is a way on: what is rare is looked for in
+    stretches, so that no request takes long.
+    """
+
+    items: list[Event]
+    total: Total
+    position: int | None
+    """How many matching events are newer than the first one here; ``None``: not known."""
+    newer: Place | None
+    """The page before is what comes just after this place in time (``None``: there is none)."""
+    older: Place | None
+    """The page behind is what comes just before this place in time (``None``: there is none)."""
+    searched_to: datetime | None = None
+    """Everything up to this time was looked at, and more may lie beyond; ``None``: the page is whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The events next to one in a filtered list, by id; ``None``: there is none, or none near."""
+
+    newer: int | None
+    older: int | None
 
 
 @dataclass(frozen=True, slots=True)

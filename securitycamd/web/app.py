@@ -11,6 +11,7 @@ from securitycamd.health.monitor import HealthMonitor
 from securitycamd.services.cameras import CameraService
 from securitycamd.services.changes import ChangeHub
 from securitycamd.services.events import EventService
+from securitycamd.services.finding import FindingService
 from securitycamd.services.jobs import JobQueue
 from securitycamd.services.logs import LogService
 from securitycamd.services.removal import RemovalService
@@ -28,6 +29,7 @@ from securitycamd.web import keys, pages, static, stray_pages, theme
 from securitycamd.web.api import (
     cameras,
     events,
+    finding,
     jobs,
     logs,
     media,
@@ -49,6 +51,7 @@ from securitycamd.web.ui.environment import environment_options, finish_environm
 API_ROUTES: Final[list[Route]] = [
     *cameras.ROUTES,
     *events.ROUTES,
+    *finding.ROUTES,
     *jobs.ROUTES,
     *uploads.ROUTES,
     *logs.ROUTES,
@@ -78,6 +81,7 @@ class Parts:
     settings: SettingsHolder
     cameras: CameraService
     events: EventService
+    finding: FindingService
     logs: LogService
     stats: StatsService
     strays: StrayService
@@ -104,6 +108,7 @@ def make_app(parts: Parts) -> web.Application:
     app[keys.SETTINGS] = parts.settings
     app[keys.CAMERAS] = parts.cameras
     app[keys.EVENTS] = parts.events
+    app[keys.FINDING] = parts.finding
     app[keys.LOGS] = parts.logs
     app[keys.STATS] = parts.stats
     app[keys.STRAYS] = parts.strays

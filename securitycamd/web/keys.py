@@ -9,6 +9,7 @@ from securitycamd.health.monitor import HealthMonitor
 from securitycamd.services.cameras import CameraService
 from securitycamd.services.changes import ChangeHub
 from securitycamd.services.events import EventService
+from securitycamd.services.finding import FindingService
 from securitycamd.services.jobs import JobQueue
 from securitycamd.services.logs import LogService
 from securitycamd.services.removal import RemovalService
@@ -27,6 +28,7 @@ from securitycamd.web.assets import Assets
 SETTINGS: Final = web.AppKey("settings", SettingsHolder)
 CAMERAS: Final = web.AppKey("cameras", CameraService)
 EVENTS: Final = web.AppKey("events", EventService)
+FINDING: Final = web.AppKey("finding", FindingService)
 LOGS: Final = web.AppKey("logs", LogService)
 UPLOADS: Final = web.AppKey("uploads", UploadService)
 STATS: Final = web.AppKey("stats", StatsService)

@@ -142,6 +142,8 @@ def _inlined(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, A
         schema = (options[0] if len(options) == 1 else {"anyOf": options}) | schema
     if "$ref" in schema:
         schema = dict(definitions[schema.pop("$ref").rpartition("/")[2]]) | schema
+    if "$ref" in (items := schema.get("items", {})):
+        schema["items"] = dict(definitions[items["$ref"].rpartition("/")[2]])
     schema.pop("title", None)
     if schema.get("default", 0) is None:
         schema.pop("default")

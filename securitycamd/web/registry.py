@@ -85,11 +85,18 @@ class Route:
         if self.path_model is not None:
             path = self.path_model.model_validate(request.match_info)
         if self.query_model is not None:
-            query = self.query_model.model_validate(dict(request.rel_url.query))
+            query = self.query_model.model_validate(_parameters(request, self.query_model))
         adapter: TypeAdapter[Any] | None = self._body_adapter  # type: ignore[attr-defined]  # set in __post_init__
         if adapter is not None:
             body = adapter.validate_json(await _read(request))
         return await self.handler(Call(request, request[PRINCIPAL], path, query, body))
+
+
+def _parameters(request: web.Request, model: type[BaseModel]) -> dict[str, Any]:
+    """The query; of parameters that the model takes more than once (``repeated``) all values."""
+    given = request.rel_url.query
+    repeated: frozenset[str] = getattr(model, "repeated", frozenset())
+    return {name: given.getall(name) if name in repeated else given[name] for name in given}
 
 
 async def _read(request: web.Request) -> bytes:

@@ -142,7 +142,7 @@ async def test_the_seeded_rows_are_there(full: Database) -> None:
 
 
 SHAPES = {
-    "all": ({}, "ix_events_timestamp"),
+    "all": ({}, "ix_events_time"),
     "one": ({"camera": "camera_1"}, "uq_events_camera_id_timestamp"),
 }
 
@@ -164,7 +164,7 @@ async def test_a_page_of_some_cameras_reads_an_index_only(full: Database) -> Non
     steps = await plan(full, events._LISTS["many"], cameras=list(CAMERAS[:2]), start=START, end=END, limit=50, offset=0)
     [page] = [step for step in steps if step.table == "events" and step.key != "PRIMARY"]
     assert page.type == "range"
-    assert "Using index" in page.extra or page.key == "ix_events_timestamp"
+    assert "Using index" in page.extra or page.key == "ix_events_time"
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -185,7 +185,7 @@ async def test_events_by_id_by_key_and_under_lock(full: Database) -> None:
     step = only(await plan(full, events._BY_KEYS, keys=keys), "events")
     assert (step.type, step.key) in {
         ("range", "uq_events_camera_id_timestamp"),
-        ("range", "ix_events_timestamp"),  # as good for few keys
+        ("range", "ix_events_time"),  # as good for few keys
     }
     assert step.rows < 20
 

@@ -9,9 +9,7 @@ from securitycamd.web import keys
 from securitycamd.web.registry import Call, Route, json_reply
 from securitycamd.web.schemas.events import (
     EventCreate,
-    EventListReply,
     EventPath,
-    EventQuery,
     EventReply,
     FileUpdate,
     JobReply,
@@ -32,26 +30,6 @@ async def create(call: Call[None, None, EventCreate]) -> web.Response:
     )
     reply = event_reply(event, call.app[keys.SETTINGS].current.site.zone)
     return json_reply(reply, 201 if is_new else 200)
-
-
-async def list_events(call: Call[None, EventQuery, None]) -> web.Response:
-    """A page of events."""
-    query, zone = call.query, call.app[keys.SETTINGS].current.site.zone
-    page = await call.app[keys.EVENTS].newest(
-        call.principal,
-        camera_id=query.camera_id,
-        span=query.span(zone),
-        limit=query.limit,
-        offset=query.offset,
-    )
-    return json_reply(
-        {
-            "events": [event_reply(event, zone) for event in page.items],
-            "total": page.total,
-            "limit": page.limit,
-            "offset": page.offset,
-        }
-    )
 
 
 async def get_event(call: Call[EventPath, None, None]) -> web.Response:
@@ -102,16 +80,6 @@ ROUTES: Final = [
         body=EventCreate,
         replies={200: EventReply, 201: EventReply},
         description="The same camera and timestamp again is the same event: 200 and its id.",
-    ),
-    Route(
-        "GET",
-        "/api/v1/events",
-        Audience.VIEWER,
-        "List events, newest first",
-        list_events,
-        tag="events",
-        query_model=EventQuery,
-        replies={200: EventListReply},
     ),
     Route(
         "GET",

@@ -74,9 +74,8 @@ class StatusUpdate(Input):
 
 
 class EventQuery(Input):
-    """Which events, newest first."""
+    """Which stretch of the list, and how much of it."""
 
-    camera_id: Annotated[str | None, Field(max_length=50)] = None
     date: Annotated[
         str | None,
         Field(

@@ -1,0 +1,62 @@
+"""Counts of events by camera and category, as they are kept: for totals, for day strips, and to find what is rare."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import bindparam, func, select
+
+from securitycamd.db import tallies
+from securitycamd.db.engine import Database, Transaction
+from securitycamd.db.event_index import kind_series
+from securitycamd.db.statements import Query, one_of
+from securitycamd.db.tables import tallies as tally_table
+from securitycamd.db.values import time_in, time_out
+from securitycamd.domain.names import Category
+from securitycamd.domain.times import EARLIEST, LATEST, Span
+
+_T = tally_table.c
+Session = Database | Transaction
+Kind = tuple[str, str | None]
+"""A camera and a category; ``None``: not looked at yet."""
+EVERY_CATEGORY: Final[tuple[str | None, ...]] = (None, *sorted(Category))
+
+_IN_SPAN: Final = (
+    one_of(_T.series, "series"),
+    _T.span == bindparam("span"),
+    _T.start >= bindparam("start"),
+    _T.start < bindparam("end"),
+)
+_SUMS: Final = Query(select(_T.series, func.sum(_T.n)).where(*_IN_SPAN).group_by(_T.series).having(func.sum(_T.n) > 0))
+_CATEGORY_OF: Final = func.substring_index(_T.series, "|", -1)
+_BY_START: Final = Query(
+    select(_T.start, _CATEGORY_OF, func.sum(_T.n)).where(*_IN_SPAN).group_by(_T.start, _CATEGORY_OF)
+)
+
+
+async def at_most(
+    session: Session, cameras: Iterable[str], categories: Iterable[str | None], span: Span
+) -> dict[Kind, int]:
+    """Of each kind that occurs in the span, how many events at most; whole months or days are summed."""
+    names = {
+        kind_series(camera_id, category): (camera_id, category) for category in categories for camera_id in cameras
+    }
+    if not names:
+        return {}
+    start, end = span.start or EARLIEST, span.end or LATEST
+    step = "day" if (end - start).days < 62 else "month"
+    rows = await session.rows(
+        _SUMS, series=list(names), span=step, start=time_out(tallies.floor(start, step)), end=time_out(end)
+    )
+    return {names[series]: int(n) for series, n in rows}
+
+
+async def by_start(
+    session: Session, cameras: Sequence[str], step: str, start: datetime, end: datetime
+) -> Mapping[tuple[datetime, str], int]:
+    """Events of these cameras by hour or day (of UTC) and category (or "pending"), from ``start`` to ``end``."""
+    if not cameras:
+        return {}
+    names = [kind_series(camera_id, category) for category in EVERY_CATEGORY for camera_id in cameras]
+    rows = await session.rows(_BY_START, series=names, span=step, start=time_out(start), end=time_out(end))
+    return {(time_in(at), category): int(n) for at, category, n in rows if int(n)}

@@ -1,0 +1,268 @@
+"""Finds events: every combination of filters, paged to both sides at any depth, within a bounded piece of work.
+
+How a filter is answered is chosen by what is rare in it. When kept counts or a look at an index tell that few events
+can match, all of them are gone through, and everything said of them is exact. Otherwise events are read in the order
+of time until a page is full, over at most :data:`PATIENCE` rows a request; what was not found by then is looked for
+further on with the next request, and the page says how far it looked.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from securitycamd.db import cameras as camera_rows
+from securitycamd.db import event_totals as totals
+from securitycamd.db import events as event_rows
+from securitycamd.db import finding as rows
+from securitycamd.db import kinds
+from securitycamd.db.engine import Database
+from securitycamd.db.finding import Path, Window
+from securitycamd.domain.models import Event, EventFilter, FoundPage, Neighbours, Place, Total
+from securitycamd.domain.names import is_camera_id
+from securitycamd.domain.principal import Principal
+
+PATIENCE: Final = (1_000, 20_000)
+"""Rows of an index that are passed over for a page: at first, and when that did not fill it."""
+RARE_LOOKUPS: Final = 1_000
+"""So many events are looked up one by one, where the index does not hold all that is asked."""
+STREAMS_LIMIT: Final = 40
+"""More kinds (a camera and a category) than these are not merged, but read all together."""
+RARE_STREAMS_LIMIT: Final = 120
+COUNT_LIMIT: Final = 1_000
+"""What is not counted anyway is counted so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How a filter is answered; ``is_short``: all its rows may be gone through in one request."""
+
+    path: Path
+    is_short: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """What was found, and up to where was looked (``None``: to the end, or until enough was found)."""
+
+    found: list[Place]
+    reached: datetime | None = None
+
+
+class FindingService:
+    """Events by what they show and what was done with them, for the cameras a principal may see."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(
+        self,
+        principal: Principal,
+        wanted: EventFilter,
+        *,
+        limit: int,
+        before: Place | None = None,
+        after: Place | None = None,
+    ) -> FoundPage:
+        """A page of the events that match, newest first.
+
+        Args:
+            principal: who asks; of other cameras than theirs nothing is found.
+            wanted: which events.
+            limit: how many at most.
+            before: only what comes before this place in time, the nearest to it; :attr:`FoundPage.older`.
+            after: only what comes after it, the nearest to it; :attr:`FoundPage.newer`. Not together with ``before``.
+        """
+        wanted = _visible(principal, wanted)
+        way = await self._way(wanted)
+        if way is None:
+            return FoundPage([], Total(0, is_exact=True), 0, None, None)
+        if after is not None:
+            page = await self._rising(wanted, way, limit, after)
+            if page is not None:
+                return page
+            before = None  # less than a page is left: the first one
+        stretch = await self._stretch(way, wanted, _below(wanted, before), limit + 1)
+        found = stretch.found[:limit]
+        older = found[-1] if len(stretch.found) > limit else None
+        if older is None and stretch.reached is not None:
+            older = Place(stretch.reached, 0)
+        newer = None
+        if before is not None:
+            newer = await self._way_up(wanted, way, found[0] if found else Place(before.timestamp, before.event_id - 1))
+        return await self._page(wanted, way, found, newer, older, None if len(found) == limit else stretch.reached)
+
+    async def neighbours(self, principal: Principal, wanted: EventFilter, event: Event) -> Neighbours:
+        """The events that come just after and just before ``event`` in time among those that match."""
+        wanted = _visible(principal, wanted)
+        way = await self._way(wanted)
+        if way is None:
+            return Neighbours(None, None)
+        here = Place(event.timestamp, event.id)
+        newer = await self._stretch(way, wanted, _above(wanted, here), 1, ascending=True)
+        older = await self._stretch(way, wanted, _below(wanted, here), 1)
+        return Neighbours(
+            newer.found[0].event_id if newer.found else None, older.found[0].event_id if older.found else None
+        )
+
+    async def _rising(self, wanted: EventFilter, way: _Way, limit: int, after: Place) -> FoundPage | None:
+        stretch = await self._stretch(way, wanted, _above(wanted, after), limit + 1, ascending=True)
+        found = stretch.found[:limit][::-1]
+        if len(found) < limit and stretch.reached is None:
+            return None
+        newer = found[0] if len(stretch.found) > limit else None
+        if newer is None and stretch.reached is not None:
+            newer = Place(stretch.reached, rows.LAST_ID)
+        down = found[-1] if found else Place(after.timestamp, after.event_id + 1)
+        rest = await self._stretch(way, wanted, _below(wanted, down), 1)
+        older = down if rest.found or rest.reached is not None else None
+        return await self._page(wanted, way, found, newer, older, None if len(found) == limit else stretch.reached)
+
+    async def _way_up(self, wanted: EventFilter, way: _Way, here: Place) -> Place | None:
+        """``here``, when something newer matches, or may."""
+        rest = await self._stretch(way, wanted, _above(wanted, here), 1, ascending=True)
+        return here if rest.found or rest.reached is not None else None
+
+    async def _page(
+        self,
+        wanted: EventFilter,
+        way: _Way,
+        found: list[Place],
+        newer: Place | None,
+        older: Place | None,
+        searched_to: datetime | None,
+    ) -> FoundPage:
+        events = await event_rows.by_ids(self._database, [place.event_id for place in found])
+        items = [events[place.event_id] for place in found if place.event_id in events]
+        total, position = await self._total(wanted, way, found[0] if found else None, is_first=newer is None)
+        return FoundPage(items, total, position, newer, older, searched_to)
+
+    async def _total(
+        self, wanted: EventFilter, way: _Way, first: Place | None, *, is_first: bool
+    ) -> tuple[Total, int | None]:
+        """How many match, and how many of them are newer than ``first``."""
+        series = totals.kept_series(wanted, await self._cameras(wanted))
+        position = 0 if is_first else None
+        if series is not None:
+            value = await totals.kept_count(self._database, series, wanted)
+            if first is not None and position is None:
+                position = await totals.kept_newer(self._database, series, wanted, first)
+            return Total(value, is_exact=True), position
+        window = rows.whole(wanted)
+        reached = None
+        if not way.is_short:
+            reached = await rows.passed(self._database, way.path, wanted, window, rows=PATIENCE[-1])
+            if reached is not None:
+                window = replace(window, older=Place(reached, 0))
+        value = await rows.count(self._database, way.path, wanted, window, limit=COUNT_LIMIT + 1)
+        is_exact = reached is None and value <= COUNT_LIMIT
+        if first is not None and position is None and is_exact:
+            newer = replace(window, older=first)
+            position = await rows.count(self._database, way.path, wanted, newer, limit=COUNT_LIMIT)
+        return Total(min(value, COUNT_LIMIT), is_exact), position
+
+    async def _cameras(self, wanted: EventFilter) -> Collection[str]:
+        if wanted.cameras is not None:
+            return wanted.cameras
+        return [camera.camera_id for camera in await camera_rows.everything(self._database)]
+
+    async def _way(self, wanted: EventFilter) -> _Way | None:
+        """How to answer; ``None``: nothing can match."""
+        if wanted.span.is_empty or any(asked == frozenset() for asked in (wanted.cameras, wanted.categories)):
+            return None
+        if wanted.statuses == frozenset():
+            return None
+        options: list[tuple[int, int, Path]] = []
+        if wanted.cameras is not None or wanted.categories is not None:
+            categories = kinds.EVERY_CATEGORY if wanted.categories is None else sorted(wanted.categories)
+            known = await kinds.at_most(self._database, await self._cameras(wanted), categories, wanted.span)
+            if not known:
+                return None
+            options.append((sum(known.values()), PATIENCE[-1], Path(rows.KIND, tuple(sorted(known, key=str)))))
+        for path in rows.flags(wanted):
+            limit = RARE_LOOKUPS + 1
+            few = await rows.driver_rows(self._database, path, wanted, rows.whole(wanted), limit=limit)
+            if not few:
+                return None
+            options.append((few, RARE_LOOKUPS, path))
+        return _best(options, wanted)
+
+    async def _stretch(
+        self, way: _Way, wanted: EventFilter, window: Window, limit: int, *, ascending: bool = False
+    ) -> _Stretch:
+        """The next events that match in the window, at most ``limit``."""
+        if way.is_short:
+            found = await rows.places(self._database, way.path, wanted, window, limit=limit, ascending=ascending)
+            return _Stretch(found)
+        for flag in rows.flags(wanted):
+            # Where one of the things that are asked for has not occurred at all need not be looked.
+            first = await rows.edge(self._database, flag, wanted, window, ascending=ascending)
+            if first is None:
+                return _Stretch([])
+            window = _from(window, first, ascending=ascending)
+        found = []
+        reached = None
+        for patience in PATIENCE:
+            reached = await rows.passed(self._database, way.path, wanted, window, rows=patience, ascending=ascending)
+            part = window if reached is None else _up_to(window, reached, ascending=ascending)
+            found = await rows.places(self._database, way.path, wanted, part, limit=limit, ascending=ascending)
+            if len(found) >= limit or reached is None:
+                return _Stretch(found)
+        return _Stretch(found, reached)
+
+
+def _visible(principal: Principal, wanted: EventFilter) -> EventFilter:
+    cameras = wanted.cameras
+    if cameras is not None:
+        cameras = frozenset(filter(is_camera_id, cameras))
+    if principal.cameras is not None:
+        cameras = principal.cameras if cameras is None else cameras & principal.cameras
+    return replace(wanted, cameras=cameras)
+
+
+def _best(options: list[tuple[int, int, Path]], wanted: EventFilter) -> _Way:
+    """Of ``(rows, rows that may be gone through, path)`` the best; else all events in the order of time."""
+    short = [
+        (count, path) for count, bound, path in options if count <= bound and len(path.streams) <= RARE_STREAMS_LIMIT
+    ]
+    if short:
+        return _Way(min(short, key=lambda option: option[0])[1], is_short=True)
+    merged = [path for _, _, path in options if len(path.streams) <= STREAMS_LIMIT]
+    for path in merged:
+        if rows.asks_only(path, wanted):
+            return _Way(path, is_short=True)  # every row of it matches
+    for path in merged:
+        if path.driver is rows.KIND:
+            return _Way(path, is_short=False)
+    path = Path(rows.TIME)
+    return _Way(path, is_short=rows.asks_only(path, wanted))
+
+
+def _below(wanted: EventFilter, place: Place | None) -> Window:
+    window = rows.whole(wanted)
+    if place is None or _key(place) >= _key(window.newer):
+        return window
+    return replace(window, newer=place)
+
+
+def _above(wanted: EventFilter, place: Place) -> Window:
+    window = rows.whole(wanted)
+    return replace(window, older=place) if _key(place) > _key(window.older) else window
+
+
+def _from(window: Window, first: datetime, *, ascending: bool) -> Window:
+    if ascending:
+        place = Place(first, 0)
+        return replace(window, older=place) if _key(place) > _key(window.older) else window
+    place = Place(first, rows.LAST_ID)
+    return replace(window, newer=place) if _key(place) < _key(window.newer) else window
+
+
+def _up_to(window: Window, reached: datetime, *, ascending: bool) -> Window:
+    if ascending:
+        return replace(window, newer=min(window.newer, Place(reached, rows.LAST_ID), key=_key))
+    return replace(window, older=max(window.older, Place(reached, 0), key=_key))
+
+
+def _key(place: Place) -> tuple[datetime, int]:
+    return place.timestamp, place.event_id
