@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from securitycamd.cameras.status import AgentClient
 from securitycamd.config import SettingsHolder
 from securitycamd.db.engine import Database
 from securitycamd.domain.jobs import Job, JobKind
@@ -11,7 +12,11 @@ from securitycamd.health import retention as retention_rule
 from securitycamd.health import tasks as task_rule
 from securitycamd.health.monitor import HealthMonitor
 from securitycamd.media.pool import Media
+from securitycamd.services.agent_status import AgentStatusService
 from securitycamd.services.analysis import AnalysisService
+from securitycamd.services.camera_details import CameraDetailsService
+from securitycamd.services.camera_removal import TASK as CAMERA_REMOVAL
+from securitycamd.services.camera_removal import CameraRemovalService
 from securitycamd.services.cameras import CameraService
 from securitycamd.services.changes import ChangeHub
 from securitycamd.services.conversion import ConversionService
@@ -61,6 +66,9 @@ class Shared:
     supervisor: Supervisor
     jobs: JobQueue
     cameras: CameraService
+    agents: AgentStatusService
+    camera_removal: CameraRemovalService
+    camera_details: CameraDetailsService
     events: EventService
     finding: FindingService
     logs: LogService
@@ -101,12 +109,16 @@ class Shared:
         jobs.on_progress = tell_progress
         storage_service = StorageService(db, files)
         storage_service.on_change = lambda: supervisor.wake("health")
-        cameras = CameraService(db, settings, on_registered=storage_service.expect_camera)
+        cameras = CameraService(db, settings, instance=instance, on_registered=storage_service.expect_camera)
+        agents = AgentStatusService(db, cameras, AgentClient(lambda: settings.current.agents.trusted_networks))
         events = EventService(db, settings, on_work=wake)
         analysis = AnalysisService(db, settings, jobs, files)
         linking = LinkingService(db, settings, files, events)
         measuring = MeasuringService(db, files)
         removal = RemovalService(db, files)
+        camera_removal = CameraRemovalService(
+            db, settings, cameras, removal, on_work=lambda: supervisor.wake(CAMERA_REMOVAL)
+        )
         retention = RetentionService(db, settings, files, removal, measuring)
         health = HealthMonitor(
             [
@@ -128,6 +140,9 @@ class Shared:
             changes=changes,
             jobs=jobs,
             cameras=cameras,
+            agents=agents,
+            camera_removal=camera_removal,
+            camera_details=CameraDetailsService(db, settings, cameras, agents, camera_removal),
             events=events,
             finding=FindingService(db),
             logs=LogService(db, settings),
@@ -154,6 +169,9 @@ class Shared:
         return Parts(
             settings=self.settings,
             cameras=self.cameras,
+            agents=self.agents,
+            camera_removal=self.camera_removal,
+            camera_details=self.camera_details,
             events=self.events,
             finding=self.finding,
             logs=self.logs,

@@ -137,6 +137,7 @@ LIVE_KEYS: Final = frozenset({
     "agents.trusted_networks",
     "agents.offline_after_seconds",
     "agents.files_overdue_seconds",
+    "agents.status_seconds",
     "analyser.concurrency",
     "analyser.lease_seconds",
     "analyser.text_model",

@@ -173,6 +173,7 @@ class Daemon:
         stack.push_async_callback(media.close)
         shared = Shared.make(self.settings, db, files, media, instance.name)
         stack.push_async_callback(shared.analysis.close)
+        stack.push_async_callback(shared.agents.close)
         # In a thread: the client of the AI server is read from the disk at its first use.
         await asyncio.to_thread(shared.analysis.analyst)
         await db.ping()

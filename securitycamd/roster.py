@@ -6,8 +6,10 @@ from typing import Final
 from securitycamd.composition import ANALYSER, CONVERTER, EMBEDDED, LOG_WRITER, STILLS, Shared
 from securitycamd.db.server import EmbeddedServer, keep_running
 from securitycamd.domain.jobs import JobKind
+from securitycamd.services.camera_removal import TASK as CAMERA_REMOVAL
 from securitycamd.services.storage_check import CHECK_TASK
 from securitycamd.supervision import TaskControl, TaskSpec
+from securitycamd.tasks.cameras import AGENT_STATUS, ask_agents, remove_cameras
 from securitycamd.tasks.linker import check_storage, link_files
 from securitycamd.tasks.optimiser import NAME as OPTIMISER
 from securitycamd.tasks.optimiser import Optimiser
@@ -127,6 +129,18 @@ def task_specs(
             beat_seconds=120,
         ),
         TaskSpec(
+            AGENT_STATUS,
+            "Asks the cameras' agents how they are",
+            ask_agents(shared.agents, lambda: settings.current.agents.status_seconds),
+            beat_seconds=120,
+        ),
+        TaskSpec(
+            CAMERA_REMOVAL,
+            "Removes the footage of cameras that were removed with it",
+            remove_cameras(shared.camera_removal),
+            beat_seconds=120,
+        ),
+        TaskSpec(
             "upkeep",
             "Small regular duties",
             upkeep(
@@ -136,6 +150,7 @@ def task_specs(
                     Duty("stale leases", 10, shared.jobs.recover_stale),
                     Duty("converter size", 5, resize),
                     Duty("log partitions", 3600, shared.logs.make_partitions),
+                    Duty("old presence", 3600, shared.cameras.forget_old_presence),
                 ]
             ),
         ),

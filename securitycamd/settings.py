@@ -118,6 +118,7 @@ class AgentSettings(Section):
     )
     offline_after_seconds: Seconds = 180.0
     files_overdue_seconds: Annotated[float, Field(ge=5, le=86400)] = 90.0
+    status_seconds: Annotated[float, Field(ge=0, le=86400)] = 300.0
 
 
 class StorageSettings(Section):

@@ -224,6 +224,7 @@ async def make_site(
             stack.push_async_callback(media.close)
             shared = Shared.make(settings, database, files, media, INSTANCE)
             stack.push_async_callback(shared.analysis.close)
+            stack.push_async_callback(shared.agents.close)
             await database.ping()
             await shared.storage.open()
             app = await asyncio.to_thread(make_app, shared.parts())

@@ -161,6 +161,11 @@ async def saved_bytes(session: Database | Transaction, cameras: Sequence[str]) -
     return sum(int(total) for _, total in await session.rows(_USED, series=names))
 
 
+async def starred_events(session: Database | Transaction, camera_id: str) -> int:
+    """How many of a camera's events are protected."""
+    return sum(int(total) for _, total in await session.rows(_USED, series=[starred_series(camera_id)]))
+
+
 async def footage_by_day(
     session: Database | Transaction, cameras: Sequence[str], since: datetime
 ) -> list[DayOfFootage]:

@@ -36,7 +36,54 @@ cameras = Table(
     Column("last_seen", _TIME, nullable=False),
     Column("created_at", _TIME, nullable=False),
     Column("updated_at", _TIME, nullable=False),
+    Column("label", String(100)),
+    Column("place", String(200)),
+    Column("hidden", BOOLEAN, nullable=False, server_default=_ZERO),
+    Column("removal", _WORD),
+    Column("removal_events", _ID, nullable=False, server_default=_ZERO),
     UniqueConstraint("camera_id", name="uq_cameras_camera_id"),
+)
+
+presence = Table(
+    "presence",
+    metadata,
+    Column(
+        "camera_id",
+        _CAMERA_ID,
+        ForeignKey("cameras.camera_id", name="fk_presence_camera_id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("started_at", _TIME, primary_key=True),
+    Column("last_at", _TIME, nullable=False),
+    Index("ix_presence_last_at", "last_at"),
+)
+
+daemon_runs = Table(
+    "daemon_runs",
+    metadata,
+    Column("instance", String(80, collation="ascii_bin"), primary_key=True),
+    Column("started_at", _TIME, primary_key=True),
+    Column("last_at", _TIME, nullable=False),
+    Index("ix_daemon_runs_last_at", "last_at"),
+)
+
+agent_status = Table(
+    "agent_status",
+    metadata,
+    Column(
+        "camera_id",
+        _CAMERA_ID,
+        ForeignKey("cameras.camera_id", name="fk_agent_status_camera_id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("asked_at", _TIME, nullable=False),
+    Column("answered_at", _TIME),
+    Column("error", String(200)),
+    Column("version", String(50)),
+    Column("running_since", _TIME),
+    Column("motion_state", String(40)),
+    Column("streaming", BOOLEAN),
+    Column("clock_offset_seconds", DOUBLE),
 )
 
 events = Table(

@@ -4,7 +4,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
-from securitycamd.domain.names import CameraStatus, Category, ConversionStatus, EventStatus, FileType, LogLevel
+from securitycamd.domain.names import (
+    CameraRemoval,
+    CameraStatus,
+    Category,
+    ConversionStatus,
+    EventStatus,
+    FileType,
+    LogLevel,
+)
 from securitycamd.domain.times import Span
 
 Item = TypeVar("Item")
@@ -12,7 +20,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """The record of one agent's camera."""
+    """The record of one agent's camera. ``name`` and ``location`` are an operator's words, or else the agent's."""
 
     id: int
     camera_id: str
@@ -22,6 +30,19 @@ class Camera:
     last_seen: datetime
     created_at: datetime
     updated_at: datetime
+    agent_name: str = ""
+    """What the agent calls it."""
+    agent_location: str = ""
+    is_hidden: bool = False
+    """An operator keeps it out of lists; it records on."""
+    removal: CameraRemoval | None = None
+    removal_events: int = 0
+    """How many events it had when its removal with footage was asked for."""
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether lists of cameras show it; its events are shown in any case."""
+        return not self.is_hidden and self.removal is None
 
     def status(self, now: datetime, *, offline_after_seconds: float) -> CameraStatus:
         """Whether it was heard of within ``offline_after_seconds`` before ``now``."""

@@ -74,5 +74,14 @@ class CameraStatus(StrEnum):
     OFFLINE = "offline"
 
 
+class CameraRemoval(StrEnum):
+    """How an operator removed a camera."""
+
+    FOOTAGE = "footage"
+    """With its footage: its events are on their way out, and the record goes after them."""
+    RETIRED = "retired"
+    """Without its footage: the record stays for the events; an agent that registers again brings it back."""
+
+
 CENTRAL_SOURCE: Final = "central"
 """The source under which the daemon's own log lines are kept."""

@@ -8,6 +8,9 @@ from aiohttp import web
 
 from securitycamd.config import SettingsHolder
 from securitycamd.health.monitor import HealthMonitor
+from securitycamd.services.agent_status import AgentStatusService
+from securitycamd.services.camera_details import CameraDetailsService
+from securitycamd.services.camera_removal import CameraRemovalService
 from securitycamd.services.cameras import CameraService
 from securitycamd.services.changes import ChangeHub
 from securitycamd.services.events import EventService
@@ -27,6 +30,7 @@ from securitycamd.storage.files import Files
 from securitycamd.supervision import Supervisor
 from securitycamd.web import keys, pages, static, stray_pages, theme
 from securitycamd.web.api import (
+    camera_admin,
     cameras,
     events,
     finding,
@@ -50,6 +54,7 @@ from securitycamd.web.ui.environment import environment_options, finish_environm
 
 API_ROUTES: Final[list[Route]] = [
     *cameras.ROUTES,
+    *camera_admin.ROUTES,
     *events.ROUTES,
     *finding.ROUTES,
     *jobs.ROUTES,
@@ -80,6 +85,9 @@ class Parts:
 
     settings: SettingsHolder
     cameras: CameraService
+    agents: AgentStatusService
+    camera_removal: CameraRemovalService
+    camera_details: CameraDetailsService
     events: EventService
     finding: FindingService
     logs: LogService
@@ -107,6 +115,9 @@ def make_app(parts: Parts) -> web.Application:
     )
     app[keys.SETTINGS] = parts.settings
     app[keys.CAMERAS] = parts.cameras
+    app[keys.AGENTS] = parts.agents
+    app[keys.CAMERA_REMOVAL] = parts.camera_removal
+    app[keys.CAMERA_DETAILS] = parts.camera_details
     app[keys.EVENTS] = parts.events
     app[keys.FINDING] = parts.finding
     app[keys.LOGS] = parts.logs

@@ -6,6 +6,9 @@ from aiohttp import web
 
 from securitycamd.config import SettingsHolder
 from securitycamd.health.monitor import HealthMonitor
+from securitycamd.services.agent_status import AgentStatusService
+from securitycamd.services.camera_details import CameraDetailsService
+from securitycamd.services.camera_removal import CameraRemovalService
 from securitycamd.services.cameras import CameraService
 from securitycamd.services.changes import ChangeHub
 from securitycamd.services.events import EventService
@@ -27,6 +30,9 @@ from securitycamd.web.assets import Assets
 
 SETTINGS: Final = web.AppKey("settings", SettingsHolder)
 CAMERAS: Final = web.AppKey("cameras", CameraService)
+AGENTS: Final = web.AppKey("agents", AgentStatusService)
+CAMERA_REMOVAL: Final = web.AppKey("camera_removal", CameraRemovalService)
+CAMERA_DETAILS: Final = web.AppKey("camera_details", CameraDetailsService)
 EVENTS: Final = web.AppKey("events", EventService)
 FINDING: Final = web.AppKey("finding", FindingService)
 LOGS: Final = web.AppKey("logs", LogService)

@@ -9,7 +9,7 @@ from securitycamd.domain.models import CameraRegistration
 from securitycamd.domain.principal import Audience
 from securitycamd.web import keys
 from securitycamd.web.registry import Call, Route, json_reply
-from securitycamd.web.schemas.cameras import CameraRegister, CameraReply, camera_reply
+from securitycamd.web.schemas.cameras import CameraListQuery, CameraRegister, CameraReply, camera_reply
 from securitycamd.web.schemas.common import CameraPath
 
 
@@ -24,9 +24,14 @@ async def register(call: Call[None, None, CameraRegister]) -> web.Response:
     return json_reply(reply, 201 if is_new else 200)
 
 
-async def list_cameras(call: Call[None, None, None]) -> web.Response:
-    """All cameras."""
-    cameras = await call.app[keys.CAMERAS].everything(call.principal)
+async def list_cameras(call: Call[None, CameraListQuery, None]) -> web.Response:
+    """The cameras in use; hidden and removed ones when asked for."""
+    wanted = call.query
+    cameras = [
+        camera
+        for camera in await call.app[keys.CAMERAS].everything(call.principal)
+        if (wanted.hidden or not camera.is_hidden) and (wanted.removed or camera.removal is None)
+    ]
     settings = call.app[keys.SETTINGS].current
     zone, silence, now = settings.site.zone, settings.agents.offline_after_seconds, datetime.now(UTC)
     return json_reply([camera_reply(camera, now, zone, silence) for camera in cameras])
@@ -60,6 +65,7 @@ ROUTES: Final = [
         "List cameras by `camera_id`",
         list_cameras,
         tag="cameras",
+        query_model=CameraListQuery,
         replies={200: list[CameraReply]},
     ),
     Route(

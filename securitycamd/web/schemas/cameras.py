@@ -21,6 +21,13 @@ class CameraRegister(Input):
     ip_address: Annotated[str, Field(max_length=45, examples=["192.168.1.31"])]
 
 
+class CameraListQuery(Input):
+    """Which cameras."""
+
+    hidden: Annotated[bool, Field(description="those that an operator hid, too")] = False
+    removed: Annotated[bool, Field(description="those that were removed and still have events, too")] = False
+
+
 class CameraReply(BaseModel):
     """A camera."""
 

@@ -1,0 +1,100 @@
+"""How the agents are: asked one after another every few minutes, and at once when a person wants to know."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import structlog
+
+from securitycamd.cameras.status import AgentClient, AgentSilentError
+from securitycamd.db import agent_status as rows
+from securitycamd.db import cameras as camera_rows
+from securitycamd.db.engine import Database, Transaction
+from securitycamd.domain.agents import AgentStatus
+from securitycamd.domain.models import Camera
+from securitycamd.domain.principal import DAEMON, Principal
+from securitycamd.services.cameras import CameraService
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE: Final = 4
+"""Agents that are asked at the same time."""
+ERROR_LIMIT: Final = 200
+
+
+class AgentStatusService:
+    """Asks agents and remembers what they said."""
+
+    def __init__(self, database: Database, cameras: CameraService, client: AgentClient) -> None:
+        self._database = database
+        self._cameras = cameras
+        self._client = client
+        self._gate = asyncio.Semaphore(AT_ONCE)
+
+    async def close(self) -> None:
+        """Close the connections to agents."""
+        await self._client.close()
+
+    async def refresh(self, principal: Principal, camera_id: str) -> AgentStatus:
+        """Ask a camera's agent now; what is known of it then, whether it answered or not.
+
+        Raises:
+            NotFoundError: there is no such camera, or not for this principal.
+        """
+        camera = await self._cameras.get(principal, camera_id)
+        await self._ask(camera)
+        found = await rows.by_id(self._database, camera.camera_id)
+        # Its record may have gone meanwhile: get() says so as it does everywhere.
+        return found or AgentStatus((await self._cameras.get(principal, camera_id)).camera_id, _now(), None, None)
+
+    async def refresh_all(self, beat: Callable[[], object] = lambda: None) -> int:
+        """Ask every agent, few at a time; how many answered. ``beat`` is called as it goes."""
+        cameras = [camera for camera in await self._cameras.everything(DAEMON) if camera.removal is None]
+
+        async def ask(camera: Camera) -> bool:
+            answered = await self._ask(camera)
+            beat()
+            return answered
+
+        return sum(await asyncio.gather(*map(ask, cameras)))
+
+    async def everything(self) -> dict[str, AgentStatus]:
+        """What is known of every agent."""
+        return await rows.everything(self._database)
+
+    async def of(self, camera_id: str) -> AgentStatus | None:
+        """What is known of one agent; ``None``: it was never asked."""
+        return await rows.by_id(self._database, camera_id)
+
+    async def _ask(self, camera: Camera) -> bool:
+        async with self._gate:
+            asked_at = _now()
+            values: dict[str, Any] = {"asked_at": asked_at, "error": None}
+            try:
+                told = await self._client.ask(camera.camera_id, camera.ip_address)
+            except AgentSilentError as error:
+                values["error"] = str(error)[:ERROR_LIMIT]
+            else:
+                now = _now()
+                up = told.uptime_seconds
+                values |= {
+                    "answered_at": now,
+                    "version": told.version,
+                    "running_since": None if up is None else now - timedelta(seconds=up),
+                    "motion_state": told.motion_state,
+                    "streaming": told.is_streaming,
+                    "clock_offset_seconds": told.clock_offset_seconds,
+                }
+
+        async def work(transaction: Transaction) -> None:
+            # Gone while it was asked: there is nothing to note.
+            if await camera_rows.lock(transaction, camera.camera_id) is not None:
+                await rows.note(transaction, camera.camera_id, values)
+
+        await self._database.transact(work)
+        return values["error"] is None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
