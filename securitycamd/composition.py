@@ -109,7 +109,12 @@ class Shared:
         jobs.on_progress = tell_progress
         storage_service = StorageService(db, files)
         storage_service.on_change = lambda: supervisor.wake("health")
-        cameras = CameraService(db, settings, instance=instance, on_registered=storage_service.expect_camera)
+
+        def registered(camera_id: str) -> None:
+            storage_service.expect_camera(camera_id)
+            agents.expect(camera_id)
+
+        cameras = CameraService(db, settings, instance=instance, on_registered=registered)
         agents = AgentStatusService(db, cameras, AgentClient(lambda: settings.current.agents.trusted_networks))
         events = EventService(db, settings, on_work=wake)
         analysis = AnalysisService(db, settings, jobs, files)

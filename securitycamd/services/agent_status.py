@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 AT_ONCE: Final = 4
 """Agents that are asked at the same time."""
 ERROR_LIMIT: Final = 200
+MOST_EXPECTED: Final = 1000
 
 
 class AgentStatusService:
@@ -31,6 +32,12 @@ class AgentStatusService:
         self._cameras = cameras
         self._client = client
         self._gate = asyncio.Semaphore(AT_ONCE)
+        self._expected: set[str] = set()
+
+    def expect(self, camera_id: str) -> None:
+        """Have an agent that just registered asked soon: another version of it may have started."""
+        if len(self._expected) < MOST_EXPECTED:
+            self._expected.add(camera_id)
 
     async def close(self) -> None:
         """Close the connections to agents."""
@@ -47,6 +54,12 @@ class AgentStatusService:
         found = await rows.by_id(self._database, camera.camera_id)
         # Its record may have gone meanwhile: get() says so as it does everywhere.
         return found or AgentStatus((await self._cameras.get(principal, camera_id)).camera_id, _now(), None, None)
+
+    async def ask_expected(self) -> int:
+        """Ask the agents that registered since the last time; how many answered."""
+        expected, self._expected = self._expected, set()
+        cameras = [camera for camera in await self._cameras.everything(DAEMON) if camera.camera_id in expected]
+        return sum(await asyncio.gather(*map(self._ask, cameras))) if cameras else 0
 
     async def refresh_all(self, beat: Callable[[], object] = lambda: None) -> int:
         """Ask every agent, few at a time; how many answered. ``beat`` is called as it goes."""

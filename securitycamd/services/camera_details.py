@@ -1,5 +1,6 @@
 """Everything about cameras for those who look at them: state, footage, how much happened, and when they could see."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -81,6 +82,15 @@ class CameraDetails:
     progress: Progress | None
 
 
+@dataclass(frozen=True, slots=True)
+class CameraPicture:
+    """One camera with its plots."""
+
+    details: CameraDetails
+    covered: dict[ActivitySpan, list[CoverPart]]
+    active: dict[ActivitySpan, list[HourOfEvents]]
+
+
 class CameraDetailsService:
     """Puts together what is known of cameras."""
 
@@ -104,18 +114,22 @@ class CameraDetailsService:
         """Every camera that ``principal`` may see, hidden and removed ones too, in a bounded number of statements."""
         cameras = await self._cameras.everything(principal)
         ids = [camera.camera_id for camera in cameras]
+        if not cameras:
+            return []
         now = datetime.now(UTC)
-        agents = await self._agents.everything()
-        newest = await camera_overview.newest(self._database, ids) if ids else {}
-        events_today = await self._today(ids, now)
-        seen = await self._coverage(ids, now, timedelta(hours=24))
+        agents, newest, events_today, seen = await asyncio.gather(
+            self._agents.everything(),
+            camera_overview.newest(self._database, ids),
+            self._today(ids, now),
+            self._coverage(cameras, now, [ActivitySpan.DAY]),
+        )
         return [
             CameraOverview(
                 camera,
                 agents.get(camera.camera_id),
                 newest.get(camera.camera_id),
                 events_today[camera.camera_id],
-                seen[camera.camera_id],
+                seen[camera.camera_id][ActivitySpan.DAY],
                 await self._removal.progress(camera),
             )
             for camera in cameras
@@ -127,18 +141,41 @@ class CameraDetailsService:
         Raises:
             NotFoundError: there is none, or not for this principal.
         """
+        return await self._details(await self._cameras.get(principal, camera_id))
+
+    async def picture(self, principal: Principal, camera_id: str) -> CameraPicture:
+        """All about one camera, with its plots, read together.
+
+        Raises:
+            NotFoundError: there is none, or not for this principal.
+        """
         camera = await self._cameras.get(principal, camera_id)
-        ids = [camera.camera_id]
-        return CameraDetails(
-            camera,
-            await self._agents.of(camera.camera_id),
-            (await camera_overview.newest(self._database, ids)).get(camera.camera_id),
-            (await footage.uses(self._database, ids))[camera.camera_id],
-            await footage.starred_events(self._database, camera.camera_id),
-            await event_rows.count(self._database, EventFilter(frozenset(ids))),
-            (await self._today(ids, datetime.now(UTC)))[camera.camera_id],
-            await self._removal.progress(camera),
+        now = datetime.now(UTC)
+        details, covered, month = await asyncio.gather(
+            self._details(camera),
+            self._coverage([camera], now, list(ActivitySpan)),
+            self._hours(camera, ActivitySpan.MONTH),
         )
+        hours_a_day = ActivitySpan.DAY.length // _HOUR
+        active = {ActivitySpan.DAY: month[-hours_a_day:], ActivitySpan.MONTH: month}
+        return CameraPicture(details, covered[camera.camera_id], active)
+
+    async def _details(self, camera: Camera) -> CameraDetails:
+        only, ids = camera.camera_id, [camera.camera_id]
+        (agent, newest, uses), (starred, total, today_, progress) = await asyncio.gather(
+            asyncio.gather(
+                self._agents.of(only),
+                camera_overview.newest(self._database, ids),
+                footage.uses(self._database, ids),
+            ),
+            asyncio.gather(
+                footage.starred_events(self._database, only),
+                event_rows.count(self._database, EventFilter(frozenset(ids))),
+                self._today(ids, datetime.now(UTC)),
+                self._removal.progress(camera),
+            ),
+        )
+        return CameraDetails(camera, agent, newest.get(only), uses[only], starred, total, today_[only], progress)
 
     async def activity(self, principal: Principal, camera_id: str, span: ActivitySpan) -> list[HourOfEvents]:
         """How many events each hour had, oldest first; the last hour is the present one.
@@ -146,7 +183,9 @@ class CameraDetailsService:
         Raises:
             NotFoundError: there is no such camera, or not for this principal.
         """
-        camera = await self._cameras.get(principal, camera_id)
+        return await self._hours(await self._cameras.get(principal, camera_id), span)
+
+    async def _hours(self, camera: Camera, span: ActivitySpan) -> list[HourOfEvents]:
         last = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
         hour = last - span.length + _HOUR
         found = (await camera_overview.by_hour(self._database, [camera.camera_id], hour))[camera.camera_id]
@@ -163,28 +202,33 @@ class CameraDetailsService:
             NotFoundError: there is no such camera, or not for this principal.
         """
         camera = await self._cameras.get(principal, camera_id)
-        return (await self._coverage([camera.camera_id], datetime.now(UTC), span.length))[camera.camera_id]
+        return (await self._coverage([camera], datetime.now(UTC), [span]))[camera.camera_id][span]
 
     async def _coverage(
-        self, camera_ids: Sequence[str], now: datetime, length: timedelta
-    ) -> dict[str, list[CoverPart]]:
+        self, cameras: Sequence[Camera], now: datetime, spans: Sequence[ActivitySpan]
+    ) -> dict[str, dict[ActivitySpan, list[CoverPart]]]:
         silence = self._cameras.offline_after_seconds
-        window = Stretch(now - length, now)
+        ids = [camera.camera_id for camera in cameras]
         # A little more, so that a silence which began before the window is seen in its length.
-        since = window.start - timedelta(seconds=2 * silence)
-        present = await presence.of_cameras(self._database, camera_ids, since)
-        running = await presence.of_daemons(self._database, since)
+        since = now - max(span.length for span in spans) - timedelta(seconds=2 * silence)
+        present, running, viewed = await asyncio.gather(
+            presence.of_cameras(self._database, ids, since),
+            presence.of_daemons(self._database, since),
+            self._viewed(ids, since),
+        )
         running = [_until_now(run, now) for run in running]
-        viewed = await self._viewed(camera_ids, since)
         return {
-            camera_id: coverage(
-                window,
-                present=present[camera_id],
-                running=running,
-                viewed=viewed.get(camera_id, []),
-                silence_seconds=silence,
-            )
-            for camera_id in camera_ids
+            camera.camera_id: {
+                span: coverage(
+                    Stretch(now - span.length, now),
+                    present=present[camera.camera_id],
+                    running=_since(running, camera.created_at),
+                    viewed=viewed.get(camera.camera_id, []),
+                    silence_seconds=silence,
+                )
+                for span in spans
+            }
+            for camera in cameras
         }
 
     async def _today(self, camera_ids: Sequence[str], now: datetime) -> dict[str, int]:
@@ -201,6 +245,11 @@ class CameraDetailsService:
         return {
             camera_id: sum(count for hour, count in hours.items() if hour < end) for camera_id, hours in found.items()
         }
+
+
+def _since(running: Sequence[Stretch], moment: datetime) -> list[Stretch]:
+    """Runs as far as a camera was there: before it registered nobody listened for it."""
+    return [Stretch(max(run.start, moment), run.end) for run in running if run.end > moment]
 
 
 def _until_now(run: Stretch, now: datetime) -> Stretch:

@@ -33,6 +33,8 @@ def ask_agents(
             if told or (every_seconds() and time.monotonic() >= due):
                 await _ask(agents, control)
                 due = time.monotonic() + every_seconds()
+            elif every_seconds():
+                await _ask_expected(agents)
             told = await control.rest(LOOK_SECONDS)
 
     return run
@@ -43,6 +45,13 @@ async def _ask(agents: AgentStatusService, control: TaskControl) -> None:
         await agents.refresh_all(control.beat)
     except UnavailableError as error:
         log.debug("asking the agents waits", reason=str(error))
+
+
+async def _ask_expected(agents: AgentStatusService) -> None:
+    try:
+        await agents.ask_expected()
+    except UnavailableError as error:
+        log.debug("asking new agents waits", reason=str(error))
 
 
 def remove_cameras(removal: CameraRemovalService) -> Callable[[TaskControl], Awaitable[None]]:

@@ -28,7 +28,7 @@ from securitycamd.services.strays import StrayService
 from securitycamd.services.uploads import UploadService
 from securitycamd.storage.files import Files
 from securitycamd.supervision import Supervisor
-from securitycamd.web import keys, pages, static, stray_pages, theme
+from securitycamd.web import camera_pages, keys, pages, static, stray_pages, theme
 from securitycamd.web.api import (
     camera_admin,
     cameras,
@@ -75,6 +75,7 @@ ALL_ROUTES: Final[list[Route]] = [
     *pages.ROUTES,
     *stray_pages.ROUTES,
     *stream.ROUTES,
+    *camera_pages.ROUTES,
     *theme.ROUTES,
 ]
 

@@ -5,6 +5,8 @@ from typing import Final
 PAGES: Final = {
     "events": "/",
     "event": "/events/{event}",
+    "cameras": "/cameras",
+    "camera": "/cameras/{camera}",
     "storage": "/retention",
     "strays": "/storage/strays",
     "docs": "/docs",

@@ -31,8 +31,9 @@ _ADVICE: Final[dict[int, tuple[str, ...]]] = {
 
 
 def frame(title: str, page: PageName, *, cameras: Sequence[Camera] | None, site: Site, now: datetime) -> Frame:
-    """The frame of a page. ``cameras=None``: not known now, or not for this reader."""
-    states = None if cameras is None else tuple(_state(camera, site=site, now=now) for camera in cameras)
+    """The frame of a page; lists leave some cameras out. ``cameras=None``: not known, or not for this reader."""
+    listed = None if cameras is None else [camera for camera in cameras if camera.is_listed]
+    states = None if listed is None else tuple(_state(camera, site=site, now=now) for camera in listed)
     online = sum(state.is_online for state in states or ())
     return Frame(
         title=title,

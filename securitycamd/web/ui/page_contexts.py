@@ -2,10 +2,20 @@
 
 from dataclasses import fields
 
+from securitycamd.web.ui.camera_contexts import CameraContext, CamerasContext
 from securitycamd.web.ui.contexts import DocsContext, ErrorContext, EventContext, GalleryContext
 from securitycamd.web.ui.storage_contexts import StorageContext, StraysContext
 
-PageContext = GalleryContext | EventContext | StorageContext | StraysContext | ErrorContext | DocsContext
+PageContext = (
+    GalleryContext
+    | EventContext
+    | CamerasContext
+    | CameraContext
+    | StorageContext
+    | StraysContext
+    | ErrorContext
+    | DocsContext
+)
 
 
 def template_values(context: PageContext) -> dict[str, object]:

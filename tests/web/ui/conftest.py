@@ -5,6 +5,7 @@ from collections.abc import Callable
 import jinja2
 import pytest
 
+from securitycamd.web.ui.camera_contexts import CameraContext, CamerasContext
 from securitycamd.web.ui.contexts import DocsContext, ErrorContext, EventContext, GalleryContext
 from securitycamd.web.ui.environment import make_environment
 from securitycamd.web.ui.page_contexts import PageContext, template_values
@@ -13,6 +14,8 @@ from securitycamd.web.ui.storage_contexts import StorageContext, StraysContext
 TEMPLATES: dict[type, str] = {
     GalleryContext: "events.html",
     EventContext: "event.html",
+    CamerasContext: "cameras.html",
+    CameraContext: "camera.html",
     StorageContext: "storage.html",
     StraysContext: "strays.html",
     ErrorContext: "error.html",

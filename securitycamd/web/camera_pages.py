@@ -1,0 +1,112 @@
+"""The pages about cameras, and what their forms ask for."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from aiohttp import web
+
+from securitycamd.domain.errors import InvalidError
+from securitycamd.domain.principal import Audience
+from securitycamd.web import keys
+from securitycamd.web.pages import render, site_of
+from securitycamd.web.registry import BODY_SECONDS, Call, Route
+from securitycamd.web.schemas.common import CameraPath
+from securitycamd.web.ui.camera_view import CAMERAS_URL, camera_context, camera_url, cameras_context
+
+_ONE: Final = f"{CAMERAS_URL}/{{camera_id}}"
+
+
+async def cameras(call: Call[None, None, None]) -> web.Response:
+    """All cameras at a glance."""
+    context = cameras_context(
+        await call.app[keys.CAMERA_DETAILS].overview(call.principal),
+        site=site_of(call.request),
+        now=datetime.now(UTC),
+        server_url=f"{call.request.scheme}://{call.request.headers.get('Host', 'localhost')}",
+    )
+    return render(call.request, "cameras.html", context)
+
+
+async def camera(call: Call[CameraPath, None, None]) -> web.Response:
+    """One camera."""
+    context = camera_context(
+        await call.app[keys.CAMERA_DETAILS].picture(call.principal, call.path.camera_id),
+        await call.app[keys.CAMERAS].everything(call.principal),
+        site=site_of(call.request),
+        now=datetime.now(UTC),
+        may_change=call.principal.role >= Audience.OPERATOR,
+    )
+    return render(call.request, "camera.html", context)
+
+
+async def refresh(call: Call[CameraPath, None, None]) -> web.Response:
+    """Ask the agent, and show what it said."""
+    await call.app[keys.AGENTS].refresh(call.principal, call.path.camera_id)
+    raise web.HTTPSeeOther(camera_url(call.path.camera_id))
+
+
+async def edit(call: Call[CameraPath, None, None]) -> web.Response:
+    """Take the operator's words for a camera."""
+    form = await _form(call.request)
+    await call.app[keys.CAMERAS].describe(
+        call.principal, call.path.camera_id, name=form.get("name", ""), location=form.get("location", "")
+    )
+    raise web.HTTPSeeOther(camera_url(call.path.camera_id))
+
+
+async def hide(call: Call[CameraPath, None, None]) -> web.Response:
+    """Keep a camera out of lists."""
+    await call.app[keys.CAMERAS].describe(call.principal, call.path.camera_id, is_hidden=True)
+    raise web.HTTPSeeOther(camera_url(call.path.camera_id))
+
+
+async def show(call: Call[CameraPath, None, None]) -> web.Response:
+    """Have a camera in lists again."""
+    await call.app[keys.CAMERAS].describe(call.principal, call.path.camera_id, is_hidden=False)
+    raise web.HTTPSeeOther(camera_url(call.path.camera_id))
+
+
+async def remove(call: Call[CameraPath, None, None]) -> web.Response:
+    """Remove a camera. The form says what goes before it is sent."""
+    form = await _form(call.request)
+    if form.get("footage") not in {"keep", "remove"}:
+        raise InvalidError("footage", "say whether its footage is kept or removed")
+    if form.get("sure") != "yes":
+        raise InvalidError("sure", "say that you are sure")
+    left = await call.app[keys.CAMERA_REMOVAL].remove(
+        call.principal,
+        call.path.camera_id,
+        with_footage=form["footage"] == "remove",
+        force=form.get("force") == "yes",
+    )
+    raise web.HTTPSeeOther(CAMERAS_URL if left is None else camera_url(call.path.camera_id))
+
+
+async def restore(call: Call[CameraPath, None, None]) -> web.Response:
+    """Stop a removal, or bring a removed camera back."""
+    await call.app[keys.CAMERA_REMOVAL].undo(call.principal, call.path.camera_id)
+    raise web.HTTPSeeOther(camera_url(call.path.camera_id))
+
+
+async def _form(request: web.Request) -> Mapping[str, str]:
+    async with asyncio.timeout(BODY_SECONDS):
+        form = await request.post()
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+def _command(name: str, audience: Audience, summary: str, handler: Any) -> Route:
+    return Route("POST", f"{_ONE}/{name}", audience, summary, handler, path_model=CameraPath, page=True)
+
+
+ROUTES: Final = [
+    Route("GET", CAMERAS_URL, Audience.VIEWER, "All cameras", cameras, page=True),
+    Route("GET", _ONE, Audience.VIEWER, "One camera", camera, path_model=CameraPath, page=True),
+    _command("refresh", Audience.VIEWER, "Ask the agent how it is", refresh),
+    _command("edit", Audience.OPERATOR, "Rename a camera", edit),
+    _command("hide", Audience.OPERATOR, "Hide a camera", hide),
+    _command("show", Audience.OPERATOR, "Show a hidden camera", show),
+    _command("remove", Audience.OPERATOR, "Remove a camera", remove),
+    _command("restore", Audience.OPERATOR, "Bring a removed camera back", restore),
+]
