@@ -8,10 +8,12 @@ from sqlalchemy import bindparam, select
 from securitycamd.db import events as event_rows
 from securitycamd.db import footage
 from securitycamd.db.engine import Database, Transaction
+from securitycamd.db.event_index import kind_series
 from securitycamd.db.statements import Command, Query, one_of
 from securitycamd.db.tables import events, jobs, tallies
 from securitycamd.db.values import time_in, time_out
 from securitycamd.domain.jobs import JobState
+from securitycamd.domain.names import Category
 
 _E = events.c
 _J = jobs.c
@@ -54,5 +56,6 @@ async def forget_counts(session: Database | Transaction, camera_id: str) -> int:
         footage.protected_series(camera_id),
         footage.saved_series(camera_id),
         footage.starred_series(camera_id),
+        *(kind_series(camera_id, category) for category in (None, *Category)),
     ]
     return await session.execute(_COUNTS, series=names)

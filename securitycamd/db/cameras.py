@@ -127,14 +127,15 @@ async def lock(transaction: Transaction, camera_id: str) -> Camera | None:
     return None if row is None else _camera(row)
 
 
-async def change(session: Database | Transaction, camera_id: str, values: Mapping[str, str | int | None]) -> int:
+async def change(transaction: Transaction, camera_id: str, values: Mapping[str, str | int | None]) -> int:
     """Change an operator's columns of a camera (``label, place, hidden, removal, removal_events``); rows matched."""
     names = tuple(sorted(values))
     command = _UPDATES.get(names)
     if command is None:
         changes: dict[str, BindParameter[Any]] = {name: bindparam(name) for name in names}
         command = _UPDATES[names] = Command(cameras.update().where(_C.camera_id == bindparam("key")).values(changes))
-    return await session.execute(command, key=camera_id, **values)
+    transaction.tell(Change(What.CAMERA, camera_id=camera_id))
+    return await transaction.execute(command, key=camera_id, **values)
 
 
 async def going(session: Database | Transaction) -> list[Camera]:
@@ -144,6 +145,7 @@ async def going(session: Database | Transaction) -> list[Camera]:
 
 async def delete(transaction: Transaction, camera_id: str) -> int:
     """Delete the record of a camera that has no events left; rows matched."""
+    transaction.tell(Change(What.CAMERA, camera_id=camera_id))
     return await transaction.execute(_DELETE, key=camera_id)
 
 

@@ -141,7 +141,11 @@ class CameraRemovalService:
         camera = await self._cameras.get(principal, camera_id)
         if camera.removal is None:
             raise ConflictError("This camera is not being removed.")
-        await camera_rows.change(self._database, camera.camera_id, {"removal": None, "removal_events": 0})
+
+        async def work(transaction: Transaction) -> None:
+            await camera_rows.change(transaction, camera.camera_id, {"removal": None, "removal_events": 0})
+
+        await self._database.transact(work)
         log.info("camera is back", camera_id=camera.camera_id, by=principal.name)
         return await self._cameras.get(principal, camera_id)
 

@@ -104,7 +104,11 @@ class CameraService:
         if is_hidden is not None:
             values["hidden"] = int(is_hidden)
         if values:
-            await rows.change(self._database, camera.camera_id, values)
+
+            async def work(transaction: Transaction) -> None:
+                await rows.change(transaction, camera.camera_id, values)
+
+            await self._database.transact(work)
             log.info("camera described", camera_id=camera.camera_id, changed=sorted(values), by=principal.name)
         return await self.get(principal, camera_id)
 

@@ -102,7 +102,11 @@ async def test_a_question_without_an_answer_keeps_what_was_known(database: Datab
 
 async def test_an_operators_words_come_before_the_agents(database: Database) -> None:
     await register(database, "a")
-    await cameras.change(database, "a", {"label": "Gate", "place": None, "hidden": 1})
+
+    async def work(transaction: Transaction) -> None:
+        await cameras.change(transaction, "a", {"label": "Gate", "place": None, "hidden": 1})
+
+    await database.transact(work)
     found = await cameras.by_id(database, "a")
     assert found is not None
     assert (found.name, found.location, found.agent_name, found.is_hidden) == ("Gate", "Garden", "Front", True)
