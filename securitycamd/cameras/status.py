@@ -30,6 +30,11 @@ _DATE_RESOLUTION_SECONDS: Final = 1.0
 class AgentSilentError(Exception):
     """The agent did not answer as an agent does; the text is written for people."""
 
+    def __init__(self, message: str, *, nobody: bool = False) -> None:
+        super().__init__(message)
+        self.nobody = nobody
+        """Whether nothing listens there."""
+
 
 class AgentClient:
     """Asks agents; one session for all of them."""
@@ -82,13 +87,14 @@ class AgentClient:
         """The first port on which an agent answers; the one of the last time is tried first."""
         known = self._port_of.get(camera_id)
         ports = self._ports if known is None else (known, *(port for port in self._ports if port != known))
-        reason = AgentSilentError("It has no control port.")
+        reasons = []
         for port in ports:
             try:
                 return port, *await self._get(host, port, "/api/health")
             except AgentSilentError as error:
-                reason = error
-        raise reason
+                reasons.append(error)
+        # What answered otherwise than an agent does tells more than a port where nobody is.
+        raise min(reasons, key=lambda reason: reason.nobody)
 
     async def _get(self, host: str, port: int, path: str) -> tuple[Mapping[str, Any], float | None]:
         """A reply's JSON object, and its clock less ours."""
@@ -109,7 +115,7 @@ class AgentClient:
         except TimeoutError:
             raise AgentSilentError(f"Its control API did not answer within {self._timeout.total:g} s.") from None
         except (aiohttp.ClientConnectionError, OSError):
-            raise AgentSilentError(f"Nobody answers at {host}.") from None
+            raise AgentSilentError(f"Nobody answers at {host}.", nobody=True) from None
         except aiohttp.ClientError:
             raise AgentSilentError("Its control API did not speak HTTP.") from None
         if len(body) > REPLY_LIMIT_BYTES:

@@ -3,6 +3,7 @@
 import click
 
 from securitycamd import __version__
+from securitycamd.cli.cameras import cameras
 from securitycamd.cli.demo import demo
 from securitycamd.cli.jobs import jobs
 from securitycamd.cli.retention import retention
@@ -24,6 +25,7 @@ def main() -> None:
 main.add_command(serve)
 main.add_command(check_config)
 main.add_command(demo)
+main.add_command(cameras)
 main.add_command(jobs)
 main.add_command(tasks)
 main.add_command(retention)

@@ -9,8 +9,8 @@ import click
 
 from securitycamd.cli.client import call
 from securitycamd.cli.options import config_option, settings_or_exit
+from securitycamd.cli.words import size, table
 
-_UNITS: Final = ("bytes", "kB", "MB", "GB", "TB")
 _ENDS: Final = (
     "Ends with 0 when done, 1 when the daemon refuses, 2 when a setting or the command line is wrong, 3 when"
     " no daemon answers."
@@ -52,14 +52,14 @@ def run(config: Path | None) -> None:
 def plan_text(told: dict[str, Any]) -> list[str]:
     """The plan as lines for a terminal."""
     lines = [*_outlook(told), ""]
-    lines += _table(
+    lines += table(
         ("CAMERA", "TAKES", "STARRED", "A DAY", "REACHES BACK", "PROMISED"),
         [
             (
                 camera["camera_id"],
-                _size(camera["size_bytes"]),
-                _size(camera["protected_bytes"]),
-                _size(camera["bytes_a_day"]),
+                size(camera["size_bytes"]),
+                size(camera["protected_bytes"]),
+                size(camera["bytes_a_day"]),
                 _days(camera["days_kept"]),
                 _days(camera["promise_days"], none="-"),
             )
@@ -79,11 +79,11 @@ def plan_text(told: dict[str, Any]) -> list[str]:
                         item["camera_id"],
                         item["day"],
                         amount,
-                        _size(item["size_bytes"]),
+                        size(item["size_bytes"]),
                         _why(item, told["rules"]),
                     )
                 )
-        lines += _table(("GOES", "CAMERA", "FOOTAGE OF", "EVENTS", "SIZE", "WHY"), rows)
+        lines += table(("GOES", "CAMERA", "FOOTAGE OF", "EVENTS", "SIZE", "WHY"), rows)
         lines.append("Days are of UTC; ~ is an estimate: of that day only the oldest go.")
     elif told["rules"]["enabled"]:
         lines.append("Nothing goes in the coming two weeks, if footage goes on coming as it did.")
@@ -96,10 +96,10 @@ def _outlook(told: dict[str, Any]) -> list[str]:
     lines = [
         "Disk:     the storage does not answer"
         if disk is None
-        else f"Disk:     {_size(disk['free_bytes'])} of {_size(disk['total_bytes'])} are free,"
-        f" {_size(told['rules']['free_floor_bytes'])} stay free"
+        else f"Disk:     {size(disk['free_bytes'])} of {size(disk['total_bytes'])} are free,"
+        f" {size(told['rules']['free_floor_bytes'])} stay free"
     ]
-    lines.append(f"Footage:  {_size(ahead['bytes_a_day'])} come a day, at the last week's rate")
+    lines.append(f"Footage:  {size(ahead['bytes_a_day'])} come a day, at the last week's rate")
     if ahead["days_until_floor"] is not None:
         lines.append(
             f"Full in:  {_days(ahead['days_until_floor'])}, then footage reaches back {_days(ahead['days_kept'])}"
@@ -113,27 +113,11 @@ def _why(item: dict[str, Any], rules: dict[str, Any]) -> str:
         case "age":
             return f"older than {_days(own.get('max_age_days'))}"
         case "camera size":
-            return f"this camera may take {_size(own.get('max_bytes') or 0)}"
+            return f"this camera may take {size(own.get('max_bytes') or 0)}"
         case "size":
-            return f"all cameras may take {_size(rules['max_bytes'] or 0)}"
+            return f"all cameras may take {size(rules['max_bytes'] or 0)}"
         case _:
-            return f"{_size(rules['free_floor_bytes'])} of the disk stay free"
-
-
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]
-    ]
-
-
-def _size(size_bytes: float) -> str:
-    value = float(size_bytes)
-    for unit in _UNITS[:-1]:
-        if value < (1000 if unit == "bytes" else 999.95):
-            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:,.1f} {_UNITS[-1]}"
+            return f"{size(rules['free_floor_bytes'])} of the disk stay free"
 
 
 def _days(days: float | None, *, none: str = "without end") -> str:
