@@ -24,6 +24,8 @@ from securitycamd.services.events import EventService
 from securitycamd.services.finding import FindingService
 from securitycamd.services.jobs import JobQueue
 from securitycamd.services.linking import LinkingService
+from securitycamd.services.log_search import LogSearchService
+from securitycamd.services.log_tail import LogTail
 from securitycamd.services.logs import LogService
 from securitycamd.services.measuring import MeasuringService
 from securitycamd.services.optimisation import OptimisationService
@@ -72,6 +74,8 @@ class Shared:
     events: EventService
     finding: FindingService
     logs: LogService
+    log_search: LogSearchService
+    log_tail: LogTail
     stats: StatsService
     uploads: UploadService
     linking: LinkingService
@@ -125,6 +129,7 @@ class Shared:
             db, settings, cameras, removal, on_work=lambda: supervisor.wake(CAMERA_REMOVAL)
         )
         retention = RetentionService(db, settings, files, removal, measuring)
+        log_tail = LogTail(db)
         health = HealthMonitor(
             [
                 database.rule(db),
@@ -150,7 +155,9 @@ class Shared:
             camera_details=CameraDetailsService(db, settings, cameras, agents, camera_removal),
             events=events,
             finding=FindingService(db),
-            logs=LogService(db, settings),
+            logs=LogService(db, settings, on_commit=log_tail.note_commit),
+            log_search=LogSearchService(db),
+            log_tail=log_tail,
             stats=StatsService(db, settings, cameras, files, jobs),
             uploads=UploadService(settings, events, files),
             linking=linking,
@@ -180,6 +187,8 @@ class Shared:
             events=self.events,
             finding=self.finding,
             logs=self.logs,
+            log_search=self.log_search,
+            log_tail=self.log_tail,
             stats=self.stats,
             strays=self.strays,
             storage=self.storage,

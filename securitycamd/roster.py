@@ -151,6 +151,7 @@ def task_specs(
                     Duty("converter size", 5, resize),
                     Duty("log partitions", 3600, shared.logs.make_partitions),
                     Duty("old presence", 3600, shared.cameras.forget_old_presence),
+                    Duty("log sources", 60, shared.log_search.look_for_sources),
                 ]
             ),
         ),

@@ -1,7 +1,7 @@
 """Log lines of agents and of the daemon itself."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
@@ -50,9 +50,12 @@ class ReportedLine(Protocol):
 class LogService:
     """Keeps and shows lines. Posts that arrive together become one insert, answered after its commit."""
 
-    def __init__(self, database: Database, settings: SettingsHolder) -> None:
+    def __init__(
+        self, database: Database, settings: SettingsHolder, *, on_commit: Callable[[], None] = lambda: None
+    ) -> None:
         self._database = database
         self._settings = settings
+        self._on_commit = on_commit
         self._adding = Batcher(
             self._add_batch, limit=BATCH_LIMIT, waiting_limit=WAITING_LIMIT, full=DatabaseUnavailableError
         )
@@ -123,4 +126,5 @@ class LogService:
             await rows.add(transaction, lines)
 
         await self._database.transact(work)
+        self._on_commit()
         return [len(call) for call in batch]

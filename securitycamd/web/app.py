@@ -16,6 +16,8 @@ from securitycamd.services.changes import ChangeHub
 from securitycamd.services.events import EventService
 from securitycamd.services.finding import FindingService
 from securitycamd.services.jobs import JobQueue
+from securitycamd.services.log_search import LogSearchService
+from securitycamd.services.log_tail import LogTail
 from securitycamd.services.logs import LogService
 from securitycamd.services.removal import RemovalService
 from securitycamd.services.retention import RetentionService
@@ -35,6 +37,7 @@ from securitycamd.web.api import (
     events,
     finding,
     jobs,
+    log_search,
     logs,
     media,
     reference,
@@ -60,6 +63,7 @@ API_ROUTES: Final[list[Route]] = [
     *jobs.ROUTES,
     *uploads.ROUTES,
     *logs.ROUTES,
+    *log_search.ROUTES,
     *retention.ROUTES,
     *review.ROUTES,
     *strays.ROUTES,
@@ -76,6 +80,7 @@ ALL_ROUTES: Final[list[Route]] = [
     *stray_pages.ROUTES,
     *stream.ROUTES,
     *camera_pages.ROUTES,
+    *log_search.STREAM_ROUTES,
     *theme.ROUTES,
 ]
 
@@ -92,6 +97,8 @@ class Parts:
     events: EventService
     finding: FindingService
     logs: LogService
+    log_search: LogSearchService
+    log_tail: LogTail
     stats: StatsService
     strays: StrayService
     storage: StorageService
@@ -122,6 +129,9 @@ def make_app(parts: Parts) -> web.Application:
     app[keys.EVENTS] = parts.events
     app[keys.FINDING] = parts.finding
     app[keys.LOGS] = parts.logs
+    app[keys.LOG_SEARCH] = parts.log_search
+    app[keys.LOG_TAIL] = parts.log_tail
+    app.on_shutdown.append(log_search.end_streams)
     app[keys.STATS] = parts.stats
     app[keys.STRAYS] = parts.strays
     app[keys.STORAGE] = parts.storage

@@ -14,6 +14,8 @@ from securitycamd.services.changes import ChangeHub
 from securitycamd.services.events import EventService
 from securitycamd.services.finding import FindingService
 from securitycamd.services.jobs import JobQueue
+from securitycamd.services.log_search import LogSearchService
+from securitycamd.services.log_tail import LogTail
 from securitycamd.services.logs import LogService
 from securitycamd.services.removal import RemovalService
 from securitycamd.services.retention import RetentionService
@@ -36,6 +38,8 @@ CAMERA_DETAILS: Final = web.AppKey("camera_details", CameraDetailsService)
 EVENTS: Final = web.AppKey("events", EventService)
 FINDING: Final = web.AppKey("finding", FindingService)
 LOGS: Final = web.AppKey("logs", LogService)
+LOG_SEARCH: Final = web.AppKey("log_search", LogSearchService)
+LOG_TAIL: Final = web.AppKey("log_tail", LogTail)
 UPLOADS: Final = web.AppKey("uploads", UploadService)
 STATS: Final = web.AppKey("stats", StatsService)
 STRAYS: Final = web.AppKey("strays", StrayService)
