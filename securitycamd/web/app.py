@@ -30,7 +30,7 @@ from securitycamd.services.strays import StrayService
 from securitycamd.services.uploads import UploadService
 from securitycamd.storage.files import Files
 from securitycamd.supervision import Supervisor
-from securitycamd.web import camera_pages, keys, pages, static, stray_pages, theme
+from securitycamd.web import camera_pages, keys, logs_pages, pages, static, stray_pages, theme
 from securitycamd.web.api import (
     camera_admin,
     cameras,
@@ -78,6 +78,7 @@ ALL_ROUTES: Final[list[Route]] = [
     *static.ROUTES,
     *pages.ROUTES,
     *stray_pages.ROUTES,
+    *logs_pages.ROUTES,
     *stream.ROUTES,
     *camera_pages.ROUTES,
     *log_search.STREAM_ROUTES,

@@ -9,6 +9,7 @@ PAGES: Final = {
     "camera": "/cameras/{camera}",
     "storage": "/retention",
     "strays": "/storage/strays",
+    "logs": "/logs",
     "docs": "/docs",
     "error": "/events/4000000000",
 }

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
@@ -73,7 +73,7 @@ class LinesQuery(Input):
     until: Annotated[Bound | None, Field(description="not after")] = None
 
     @classmethod
-    def read(cls, parameters: MultiMapping[str]) -> "LinesQuery":
+    def read(cls, parameters: MultiMapping[str]) -> Self:
         """The query of a page's address: what cannot be used, or is empty as forms send it, is left out."""
         given: dict[str, Any] = {}
         for name in cls.model_fields:

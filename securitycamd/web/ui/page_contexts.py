@@ -4,6 +4,7 @@ from dataclasses import fields
 
 from securitycamd.web.ui.camera_contexts import CameraContext, CamerasContext
 from securitycamd.web.ui.contexts import DocsContext, ErrorContext, EventContext, GalleryContext
+from securitycamd.web.ui.logs_contexts import LogsContext
 from securitycamd.web.ui.storage_contexts import StorageContext, StraysContext
 
 PageContext = (
@@ -11,6 +12,7 @@ PageContext = (
     | EventContext
     | CamerasContext
     | CameraContext
+    | LogsContext
     | StorageContext
     | StraysContext
     | ErrorContext

@@ -8,6 +8,7 @@ import pytest
 from securitycamd.web.ui.camera_contexts import CameraContext, CamerasContext
 from securitycamd.web.ui.contexts import DocsContext, ErrorContext, EventContext, GalleryContext
 from securitycamd.web.ui.environment import make_environment
+from securitycamd.web.ui.logs_contexts import LogsContext
 from securitycamd.web.ui.page_contexts import PageContext, template_values
 from securitycamd.web.ui.storage_contexts import StorageContext, StraysContext
 
@@ -18,6 +19,7 @@ TEMPLATES: dict[type, str] = {
     CameraContext: "camera.html",
     StorageContext: "storage.html",
     StraysContext: "strays.html",
+    LogsContext: "logs.html",
     ErrorContext: "error.html",
     DocsContext: "docs.html",
 }
