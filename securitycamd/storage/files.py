@@ -111,7 +111,11 @@ class Files:
             raise StorageUnavailableError from error
 
     async def look(self, function: Callable[Concatenate[Anchor, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a function that reads under the root, which it gets as an :class:`Anchor`; see :meth:`run`."""
+        """Run a function that reads under the root, which it gets as an :class:`Anchor`; see :meth:`run`.
+
+        While the guard gets no answer, nobody else waits for one.
+        """
+        self._require_answers()
         with self._noting():
             return await self.run(function, self._anchor, *args, **kwargs)
 
@@ -271,6 +275,7 @@ class Files:
 
     async def disk(self) -> Disk:
         """The size of the file system and what is free on it."""
+        self._require_answers()
         with self._about_the_root():
             return await self.run(_disk, self.root)
 
@@ -297,6 +302,10 @@ class Files:
     async def _step(self, entries: Iterator[Entry | None]) -> list[Entry | None]:
         with self._noting():
             return await self.run(_take, entries)
+
+    def _require_answers(self) -> None:
+        if self.guard is not None and self.guard.is_silent:
+            raise StorageLostError(self.guard.state)
 
     @property
     def _anchor(self) -> Anchor:

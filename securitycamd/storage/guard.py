@@ -61,6 +61,11 @@ class StorageGuard:
         return self._state
 
     @property
+    def is_silent(self) -> bool:
+        """Whether the storage gave no answer when it was last looked at; touches no disk."""
+        return self._state is _UNREACHABLE
+
+    @property
     def camera_states(self) -> Mapping[str, GuardState]:
         """The cameras whose folders were not right when they were last looked at; touches no disk."""
         return MappingProxyType(self._cameras)

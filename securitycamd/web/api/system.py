@@ -108,8 +108,8 @@ async def system_stats(call: Call[None, None, None]) -> web.Response:
             },
             "log_lines_total": stats.log_lines_total,
             "storage": {
-                "total_bytes": stats.disk.total_bytes,
-                "free_bytes": stats.disk.free_bytes,
+                "total_bytes": stats.disk and stats.disk.total_bytes,
+                "free_bytes": stats.disk and stats.disk.free_bytes,
                 "footage_files": stats.usage and stats.usage.files,
                 "footage_bytes": stats.usage and stats.usage.size_bytes,
                 "measured_at": stats.usage_measured_at and stats.usage_measured_at.astimezone(zone),

@@ -88,8 +88,8 @@ class EventCounts(BaseModel):
 class StorageReply(BaseModel):
     """The storage root."""
 
-    total_bytes: int
-    free_bytes: int
+    total_bytes: Annotated[int | None, Field(description="`null` while the storage does not answer")]
+    free_bytes: int | None
     footage_files: int | None
     footage_bytes: int | None
     measured_at: datetime | None
