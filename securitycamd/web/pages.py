@@ -1,6 +1,7 @@
 """The pages: each handler gathers, lets a builder make the context, and renders."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -9,7 +10,7 @@ import aiohttp_jinja2
 from aiohttp import web
 
 from securitycamd import __version__
-from securitycamd.domain.errors import DomainError
+from securitycamd.domain.errors import DomainError, StorageUnavailableError
 from securitycamd.domain.jobs import JobKind
 from securitycamd.domain.models import Camera
 from securitycamd.domain.names import ConversionStatus
@@ -27,6 +28,9 @@ from securitycamd.web.ui.gallery_view import gallery_context
 from securitycamd.web.ui.page_contexts import PageContext, template_values
 from securitycamd.web.ui.query import GalleryQuery
 from securitycamd.web.ui.storage_view import storage_context
+
+SIZES_SECONDS: Final = 1.0
+"""So long a page waits for what it can be shown without."""
 
 
 def render(request: web.Request, template: str, context: PageContext, status: int = 200) -> web.Response:
@@ -96,10 +100,19 @@ async def event(call: Call[EventPath, None, None]) -> web.Response:
         now=datetime.now(UTC),
         query=GalleryQuery.read(call.request.query),
         clip_error=errors.get(found.id),
-        file_sizes=await call.app[keys.FILES].each_size(found.paths),
+        file_sizes=await _sizes(call, found.paths),
         may_change=call.principal.role >= Audience.OPERATOR,
     )
     return render(call.request, "event.html", context)
+
+
+async def _sizes(call: Call[Any, Any, Any], paths: Sequence[str]) -> Mapping[str, int]:
+    """Bytes of files that are there; a page does without them while the storage does not answer."""
+    try:
+        async with asyncio.timeout(SIZES_SECONDS):
+            return await call.app[keys.FILES].each_size(paths)
+    except (TimeoutError, StorageUnavailableError):
+        return {}
 
 
 async def retry_conversion(call: Call[EventPath, None, None]) -> web.Response:

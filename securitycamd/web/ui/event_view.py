@@ -86,17 +86,23 @@ def event_context(
 
 
 def _keep(event: Event, sizes: Mapping[str, int]) -> KeepView:
-    files = [path for path in event.paths if path in sizes]
-    files_text = "1 file" if len(files) == 1 else f"{len(files)} files"
-    size_bytes = sum(sizes[path] for path in files)
     return KeepView(
         is_protected=event.protected,
         star_url=f"/events/{event.id}/{'unstar' if event.protected else 'star'}",
         delete_url=f"/events/{event.id}/delete",
-        what_goes=f"The event and its {files_text} ({size(size_bytes)}) go for good. This cannot be undone."
-        if files
-        else "The event goes for good; there are no files of it. This cannot be undone.",
+        what_goes=_what_goes(event, [sizes[path] for path in event.paths if path in sizes]),
     )
+
+
+def _what_goes(event: Event, sizes: list[int]) -> str:
+    if sizes:
+        files = "1 file" if len(sizes) == 1 else f"{len(sizes)} files"
+        what = f"The event and its {files} ({size(sum(sizes))}) go for good."
+    elif event.paths:  # gone by somebody else's hand, or the storage does not tell
+        what = "The event and what files it has go for good."
+    else:
+        what = "The event goes for good; there are no files of it."
+    return f"{what} This cannot be undone."
 
 
 def _stills(event: Event, camera_name: str, pictures: StepView, *, site: Site, now: datetime) -> tuple[StillView, ...]:
