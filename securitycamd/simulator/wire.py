@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +11,7 @@ from typing import Final, Self
 import aiohttp
 
 from securitycamd.domain.names import EventStatus, FileType, LogLevel
+from securitycamd.simulator.upload import Upload
 
 CONNECT_TIMEOUT_SECONDS: Final = 5.0
 READ_TIMEOUT_SECONDS: Final = 30.0
@@ -18,8 +19,10 @@ HEALTH_TIMEOUT_SECONDS: Final = 3.0
 ENDLESS_DELAYS_SECONDS: Final = (0.0, 5.0, 10.0, 30.0)
 """Before each try; the last one for ever."""
 FILE_DELAYS_SECONDS: Final = (0.0, 1.0, 2.0)
+UPLOAD_DELAYS_SECONDS: Final = (0.0, 1.0, 2.0, 5.0, 10.0)
 LOG_DELAYS_SECONDS: Final = (0.0, 1.0)
 ACCEPTED: Final = frozenset({200, 201})
+CREATED: Final = 201
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,33 @@ class AgentClient:
             body["video_duration"] = video_duration
         return await self._tried("file report", f"/events/{event_id}/files", body, FILE_DELAYS_SECONDS)
 
+    async def send_file(
+        self,
+        event_id: int,
+        file_type: FileType,
+        content: bytes,
+        *,
+        video_duration: float | None = None,
+        cut_at: int = 0,
+    ) -> bool:
+        """Send a file over HTTP, for agents without a share; false when it did not arrive in some tries.
+
+        After a line that broke it goes on from where the server says. With ``cut_at`` the first try ends after so many
+        bytes, as when the radio fails.
+        """
+        upload = Upload(event_id, file_type, content, video_duration)
+        for number, delay in enumerate(UPLOAD_DELAYS_SECONDS):
+            await self._pace.sleep(delay)
+            with self._told("upload"):
+                if number:
+                    upload.received(*await self.send("GET", upload.path))
+                pieces = upload.pieces(0 if number else cut_at)
+                status, answer = await self.send("PUT", upload.target, content=pieces, headers=upload.headers)
+                if status == CREATED:
+                    return True
+                raise _Refused(f"PUT {upload.path} was answered with {status}: {_detail_of(answer)}")
+        return False
+
     async def set_status(self, event_id: int, status: EventStatus) -> bool:
         """Say how the event ended, once."""
         return await self._tried("status", f"/events/{event_id}/status", {"status": str(status)}, (0.0,))
@@ -196,15 +226,32 @@ class AgentClient:
                 return True
         return False
 
-    async def _call(self, method: str, path: str, body: object = None) -> object:
+    async def send(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        content: AsyncIterator[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[int, object]:
+        """Make one request with a JSON body or a raw one; the status, and what the reply says.
+
+        Raises:
+            aiohttp.ClientError, TimeoutError, ValueError: no reply came, or none that can be read.
+        """
         if self._session is None:
             raise RuntimeError("the client is not open")
-        async with self._session.request(method, f"{self._base}{path}", json=body) as response:
-            text = await response.text()
-            if response.status not in ACCEPTED:
-                raise _Refused(f"{method} {path} was answered with {response.status}")
-            answer: object = json.loads(text)
-            return answer
+        url = f"{self._base}{path}"
+        async with self._session.request(method, url, json=body, data=content, headers=headers) as response:
+            answer: object = json.loads(await response.text())
+            return response.status, answer
+
+    async def _call(self, method: str, path: str, body: object = None) -> object:
+        status, answer = await self.send(method, path, body)
+        if status not in ACCEPTED:
+            raise _Refused(f"{method} {path} was answered with {status}")
+        return answer
 
     @contextmanager
     def _told(self, what: str) -> Generator[None]:
@@ -213,6 +260,10 @@ class AgentClient:
             yield
         except (aiohttp.ClientError, TimeoutError, ValueError, _Refused) as error:
             self._on_trouble(f"{what} failed: {str(error) or type(error).__name__}")
+
+
+def _detail_of(answer: object) -> object:
+    return answer.get("detail", "no detail") if isinstance(answer, dict) else "no detail"
 
 
 def _endless(delays: tuple[float, ...]) -> Generator[float]:

@@ -4,6 +4,8 @@ Run as a program it is a daemon for the demo's tests: it converts with FFmpeg an
 """
 
 import asyncio
+import base64
+import hashlib
 import json
 import os
 import sys
@@ -37,6 +39,10 @@ class FakeServer:
     convert: bool = True
     analyse: bool = True
     url: str = ""
+    arrived: dict[str, bytes] = field(default_factory=lambda: defaultdict(bytes))
+    """What came over HTTP, by ``<event>/<file type>``."""
+    ranges: list[tuple[str, str | None]] = field(default_factory=list)
+    """Files and Content-Range of the requests that brought them."""
 
     async def __aenter__(self) -> Self:
         await self.listen("127.0.0.1", 0)
@@ -57,8 +63,10 @@ class FakeServer:
         return [call for call in self.calls if call.method == method and call.path.endswith(end)]
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        body = await request.json() if request.can_read_body else None
         path = request.path.removeprefix("/api/v1")
+        if request.method == "PUT":
+            return await self._receive(request)
+        body = await request.json() if request.can_read_body else None
         if request.method != "GET":
             agent = request.headers.get("User-Agent", "")
             self.calls.append(Call(request.method, path, body, agent, request.transport))
@@ -74,6 +82,23 @@ class FakeServer:
             assert request.transport is not None
             request.transport.abort()
         return answer
+
+    async def _receive(self, request: web.Request) -> web.StreamResponse:
+        _, number, _, file_type = request.path.removeprefix("/api/v1/").split("/")
+        key = f"{number}/{file_type}"
+        told = request.headers.get("Content-Range")
+        self.ranges.append((key, told))
+        start = int(told.removeprefix("bytes ").partition("-")[0]) if told else 0
+        self.arrived[key] = self.arrived[key][:start]
+        async for piece in request.content.iter_any():
+            self.arrived[key] += piece
+        fault = self.faults["PUT"].popleft() if self.faults["PUT"] else None
+        if isinstance(fault, int):
+            return web.json_response({"detail": "as told"}, status=fault)
+        digest = base64.b64encode(hashlib.sha256(self.arrived[key]).digest()).decode()
+        assert request.headers["Content-Digest"] == f"sha-256=:{digest}:"
+        self.events[int(number)][file_type] = dict(request.query)
+        return web.json_response(self.events[int(number)], status=201)
 
     async def _answer(  # noqa: PLR0911 - one return a route reads best
         self, method: str, path: str, body: Any
@@ -101,6 +126,8 @@ class FakeServer:
                 return web.json_response(self.events[int(number)])
             case "POST", ["logs"]:
                 return web.json_response({"logs_inserted": len(body)}, status=201)
+            case "GET", ["events", number, "files", file_type]:
+                return web.json_response({"received_bytes": len(self.arrived[f"{number}/{file_type}"])})
             case "GET", ["events", number]:
                 return web.json_response(await self._work(self.events[int(number)]))
             case "GET", ["media", *_] if self.storage_root:
