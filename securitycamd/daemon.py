@@ -177,7 +177,7 @@ class Daemon:
         # In a thread: the client of the AI server is read from the disk at its first use.
         await asyncio.to_thread(shared.analysis.analyst)
         await db.ping()
-        await shared.jobs.give_back_own()
+        await shared.jobs.give_back_own(crashed=True)
         await shared.logs.make_partitions()
         try:
             await shared.storage.open()

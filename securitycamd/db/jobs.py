@@ -41,6 +41,7 @@ _ENQUEUE: Final = Command(
     _new.on_duplicate_key_update(
         [
             ("attempts", func.if_(_J.state == JobState.FAILED, 0, _J.attempts)),
+            ("crashes", func.if_(_J.state == JobState.FAILED, 0, _J.crashes)),
             ("run_after", func.if_(_J.state == JobState.FAILED, _in("delay"), _J.run_after)),
             ("created_at", func.if_(_J.state == JobState.FAILED, _NOW, _J.created_at)),
             ("priority", func.if_(_J.state == JobState.FAILED, 0, _J.priority)),
@@ -52,7 +53,7 @@ _ENQUEUE: Final = Command(
 
 # Newest event first, of the highest priority; a row that another claimer holds is skipped, not waited for.
 _NEXT: Final = Query(
-    select(_J.id, _J.event_id, _J.kind, _J.attempts, _J.created_at)
+    select(_J.id, _J.event_id, _J.kind, _J.attempts, _J.created_at, _J.crashes)
     .where(_J.kind == bindparam("kind"), _J.state == JobState.QUEUED, _J.run_after <= _NOW)
     .order_by(_J.priority.desc(), _J.event_id.desc())
     .limit(1)
@@ -66,7 +67,7 @@ _DUE_PRIORITY: Final = Query(
     .limit(1)
 )
 _OLDEST: Final = Query(
-    select(_J.id, _J.event_id, _J.kind, _J.attempts, _J.created_at)
+    select(_J.id, _J.event_id, _J.kind, _J.attempts, _J.created_at, _J.crashes)
     .where(
         _J.kind == bindparam("kind"),
         _J.state == JobState.QUEUED,
@@ -98,6 +99,7 @@ _FINISH: Final = Command(
     .values(
         state=bindparam("next"),
         attempts=_J.attempts - bindparam("given_back"),
+        crashes=0,
         run_after=_in("delay"),
         lease_owner=None,
         lease_until=None,
@@ -111,6 +113,7 @@ _GIVE_BACK: Final = Command(
     .values(
         state=JobState.QUEUED,
         attempts=_J.attempts - 1,
+        crashes=_J.crashes + bindparam("more_crashes"),
         run_after=_NOW,
         lease_owner=None,
         lease_until=None,
@@ -123,7 +126,14 @@ _OWNERS: Final = Query(
 _RECOVER: Final = Command(
     jobs.update()
     .where(_J.state == JobState.RUNNING, _J.lease_until < _NOW)
-    .values(state=JobState.QUEUED, run_after=_NOW, lease_owner=None, lease_until=None, updated_at=_NOW)
+    .values(
+        state=JobState.QUEUED,
+        crashes=_J.crashes + 1,
+        run_after=_NOW,
+        lease_owner=None,
+        lease_until=None,
+        updated_at=_NOW,
+    )
 )
 _WAITING: Final = (JobState.QUEUED.value, JobState.RUNNING.value, JobState.FAILED.value)
 _DEPTHS: Final = Query(
@@ -162,9 +172,9 @@ async def claim(
         row = await transaction.row(_NEXT, kind=kind)
     if row is None:
         return None
-    job_id, event_id, _, attempts, created_at = row
+    job_id, event_id, _, attempts, created_at, crashes = row
     await transaction.execute(_TAKE, key=job_id, owner=owner, lease=_microseconds(lease_seconds))
-    return Job(job_id, event_id, kind, attempts + 1, owner, time_in(created_at))
+    return Job(job_id, event_id, kind, attempts + 1, owner, time_in(created_at), crashes)
 
 
 async def renew(session: Database | Transaction, job: Job, *, lease_seconds: float) -> bool:
@@ -211,16 +221,24 @@ async def finish(
     return changed == 1
 
 
-async def give_back(session: Database | Transaction, instance: str) -> int:
-    """Queue again what an earlier life of this instance held; how many. Costs no attempt: the job was not at fault."""
-    return await session.execute(_GIVE_BACK, owners=f"{instance}:%")
+async def give_back(session: Database | Transaction, instance: str, *, crashed: bool = False) -> int:
+    """Queue again what this instance holds; how many. Costs no attempt: the job was not at fault, as far as is known.
+
+    Args:
+        session: where.
+        instance: whose.
+        crashed: whether the daemon ended without a word, which the jobs remember: one of them may have caused it.
+    """
+    return await session.execute(_GIVE_BACK, owners=f"{instance}:%", more_crashes=int(crashed))
 
 
 async def give_back_lost(transaction: Transaction, instance: str, held: Collection[str]) -> int:
     """Queue again what runs in this instance's name but under no owner of ``held``; how many. Costs no attempt."""
     # Asked of ``held`` only after the read: what is claimed meanwhile is in it before its row says so.
     owners = [owner for (owner,) in await transaction.rows(_OWNERS, owners=f"{instance}:%")]
-    return sum([await transaction.execute(_GIVE_BACK, owners=owner) for owner in owners if owner not in held])
+    return sum(
+        [await transaction.execute(_GIVE_BACK, owners=owner, more_crashes=0) for owner in owners if owner not in held]
+    )
 
 
 async def recover(session: Database | Transaction) -> int:

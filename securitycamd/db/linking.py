@@ -76,7 +76,15 @@ _REQUEUE: Final = Command(
         _J.kind == bindparam("of_kind"),
         one_of(_J.state, "states"),
     )
-    .values(state=JobState.QUEUED, attempts=0, run_after=_now, created_at=_now, updated_at=_now, last_error=None)
+    .values(
+        state=JobState.QUEUED,
+        attempts=0,
+        crashes=0,
+        run_after=_now,
+        created_at=_now,
+        updated_at=_now,
+        last_error=None,
+    )
 )
 _FAIL: Final = Command(
     jobs.update()

@@ -29,6 +29,7 @@ _QUEUE_AGAIN: Final = Command(
         state=JobState.QUEUED,
         priority=bindparam("new_priority"),
         attempts=0,
+        crashes=0,
         run_after=_NOW,
         created_at=_NOW,
         updated_at=_NOW,

@@ -141,6 +141,7 @@ jobs = Table(
     Column("state", _WORD, nullable=False),
     Column("priority", SmallInteger, nullable=False, server_default=_ZERO),
     Column("attempts", SMALLINT(unsigned=True), nullable=False, server_default=_ZERO),
+    Column("crashes", SMALLINT(unsigned=True), nullable=False, server_default=_ZERO),
     Column("run_after", _TIME, nullable=False),
     Column("lease_owner", String(80, collation="ascii_bin")),
     Column("lease_until", _TIME),

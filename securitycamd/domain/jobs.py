@@ -44,6 +44,8 @@ class JobOutcome(StrEnum):
 
 
 MAX_ATTEMPTS: Final = 8
+MAX_CRASHES: Final = 3
+"""A job during which the daemon was killed, or went silent, so often in a row is not begun again by itself."""
 BACKOFF_FIRST_SECONDS: Final = 2.0
 BACKOFF_LIMIT_SECONDS: Final = 600.0
 
@@ -59,6 +61,8 @@ class Job:
     owner: str
     first_due: datetime
     """When the job was first made, UTC: tells "missing yet" from "missing for good"."""
+    crashes: int = 0
+    """How often in a row the daemon ended during the job."""
 
 
 def backoff_seconds(attempt: int, *, jitter: float | None = None) -> float:

@@ -18,7 +18,7 @@ from securitycamd.db.engine import Database, Transaction
 from securitycamd.db.values import time_in
 from securitycamd.domain.errors import DatabaseUnavailableError
 from securitycamd.domain.history import JOB_WORDS, Entry
-from securitycamd.domain.jobs import Job, JobKind, JobOutcome, JobState, backoff_seconds, next_state
+from securitycamd.domain.jobs import MAX_CRASHES, Job, JobKind, JobOutcome, JobState, backoff_seconds, next_state
 from securitycamd.domain.names import ConversionStatus
 
 log = structlog.get_logger(__name__)
@@ -26,6 +26,10 @@ log = structlog.get_logger(__name__)
 RENEWALS_A_LEASE: Final = 3
 OLDEST_EVERY: Final = 4
 """Every so-many-th claim of a kind takes the oldest job, so that a backlog moves however many new ones arrive."""
+CRASHED: Final = (
+    f"The server ended {MAX_CRASHES} times in a row while it worked on this, so it is not begun again by itself."
+    " Look at the log of those times, then have it tried again."
+)
 
 
 class LeaseLostError(Exception):
@@ -79,12 +83,26 @@ class JobQueue:
 
         Whoever takes it says :meth:`let_go` when its work has ended, however that came.
         """
+        while True:
+            job = await self._claim_next(kind, lease_seconds)
+            if job is None or job.crashes < MAX_CRASHES:
+                return job
+            # Ended in the transaction that claimed it, and not begun.
+            self.let_go(job)
+            log.error("a job is given up: the daemon ended during it again and again", kind=kind, event_id=job.event_id)
+
+    async def _claim_next(self, kind: JobKind, lease_seconds: float) -> Job | None:
         owner = f"{self._instance}:{secrets.token_hex(6)}"
         oldest = self._claims[kind] % OLDEST_EVERY == OLDEST_EVERY - 1
 
         async def work(transaction: Transaction) -> Job | None:
             job = await rows.claim(transaction, kind, owner=owner, lease_seconds=lease_seconds, oldest=oldest)
-            if job is not None and kind is JobKind.REMUX:
+            if job is None:
+                return None
+            if job.crashes >= MAX_CRASHES:
+                await self.finish(transaction, job, JobOutcome.FAIL, error=CRASHED)
+                await self._show_failed(transaction, job, CRASHED)
+            elif kind is JobKind.REMUX:
                 event = (await event_rows.by_ids(transaction, [job.event_id])).get(job.event_id)
                 if event is not None and event.mp4_conversion_status is ConversionStatus.PENDING:
                     await event_rows.update(
@@ -227,11 +245,18 @@ class JobQueue:
 
         async def work(transaction: Transaction) -> None:
             state = await self.finish(transaction, job, JobOutcome.RETRY, error=error)
-            if state is JobState.FAILED and job.kind is JobKind.REMUX:
-                failed = {"mp4_conversion_status": ConversionStatus.FAILED}
-                await event_rows.update(transaction, job.event_id, failed)
+            if state is JobState.FAILED:
+                await self._show_failed(transaction, job, error)
 
         await self._database.transact(work)
+
+    async def _show_failed(self, transaction: Transaction, job: Job, error: str) -> None:
+        """What the event looks like after a failure that its work could not tell of."""
+        if job.kind is JobKind.REMUX:
+            failed = {"mp4_conversion_status": ConversionStatus.FAILED}
+            await event_rows.update(transaction, job.event_id, failed)
+        elif job.kind is JobKind.ANALYSE:
+            await event_rows.update(transaction, job.event_id, {"ai_error": error})
 
     async def check_held(self, transaction: Transaction, job: Job, *, lease_seconds: float) -> None:
         """Make sure inside a transaction that the job is still ours, and keep it so.
@@ -255,9 +280,13 @@ class JobQueue:
         """What the last attempt left in the job: what it was about to do, or why it ended."""
         return await rows.note_of(self._database, job)
 
-    async def give_back_own(self) -> int:
-        """Queue again what this instance holds: at the start what an earlier life held, at the stop what is left."""
-        given = await self._database.transact(lambda transaction: rows.give_back(transaction, self._instance))
+    async def give_back_own(self, *, crashed: bool = False) -> int:
+        """Queue again what this instance holds: at the start what an earlier life held that ended without giving it
+        back (``crashed``), at the stop what is left.
+        """
+        given = await self._database.transact(
+            lambda transaction: rows.give_back(transaction, self._instance, crashed=crashed)
+        )
         if given:
             log.info("jobs given back to the queue", jobs=given)
         return given

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from securitycamd.services.jobs import CRASHED
 from tests.chaos.agents import Agent, Clip, make_clips
 from tests.footage import Footage
 from tests.harness import DaemonProcess
@@ -94,6 +95,14 @@ def unfinished_jobs(daemon: DaemonProcess, kind: str) -> int:
     """How many jobs of a kind wait, run or failed."""
     queues = daemon.call("GET", "/api/v1/stats")[1]["queues"]
     return sum(int(queue["jobs"]) for queue in queues if queue["kind"] == kind)
+
+
+def retry_what_was_given_up(daemon: DaemonProcess) -> None:
+    """Do what a person does about jobs during which the daemon was killed too often: have them tried again."""
+    for kind in ("remux", "stills", "optimise", "analyse"):
+        failed = daemon.call("GET", f"/api/v1/jobs?state=failed&kind={kind}")[1]
+        if any(job["last_error"] == CRASHED for job in failed):
+            assert daemon.call("POST", f"/api/v1/jobs/{kind}/retry-failed")[0] == 200
 
 
 def children_named(daemon: DaemonProcess, name: str) -> list[psutil.Process]:

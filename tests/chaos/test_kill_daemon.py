@@ -14,7 +14,7 @@ import pytest
 
 from securitycamd.media.mp4 import Mp4Error, read_facts
 from tests.chaos.agents import Agent, Clip, Told
-from tests.chaos.conftest import MakeDaemon, children_named, processes_of, unfinished_jobs
+from tests.chaos.conftest import MakeDaemon, children_named, processes_of, retry_what_was_given_up, unfinished_jobs
 from tests.chaos.whole import is_whole, packets
 from tests.harness import DaemonProcess, wait_until
 from tests.ollama_server import OllamaServer
@@ -198,11 +198,13 @@ def test_killed_at_random_moments(
     for agent in agents:
         agent.finish()
     # What a rest takes: leases of killed lives are given back at the start, so nothing waits for one to run out.
-    wait_until(
-        lambda: not unfinished_jobs(daemon, "remux") and not unfinished_jobs(daemon, "analyse"),
-        seconds=60,
-        what="all jobs are done",
-    )
+
+    def rests() -> bool:
+        # Some are given up, for the daemon was killed during them three times in a row.
+        retry_what_was_given_up(daemon)
+        return not unfinished_jobs(daemon, "remux") and not unfinished_jobs(daemon, "analyse")
+
+    wait_until(rests, seconds=60, what="all jobs are done")
     check_all_done(daemon, [event for agent in agents for event in agent.told])
     assert daemon.stop() == 0
     assert processes_of(place) == []

@@ -27,7 +27,7 @@ import pytest
 from securitycamd.db.server import DATABASE_NAME, EmbeddedServer
 from securitycamd.media.mp4 import Mp4Error, read_facts
 from tests.chaos.agents import Agent, Refused, Reply, Told, make_clips
-from tests.chaos.conftest import MakeDaemon, children_named, processes_of
+from tests.chaos.conftest import MakeDaemon, children_named, processes_of, retry_what_was_given_up
 from tests.chaos.forks import ForkServer
 from tests.chaos.test_kill_daemon import all_events, check_event, temporaries
 from tests.chaos.whole import is_whole, packets
@@ -356,6 +356,7 @@ class Site:
         )
 
         def rests() -> bool:
+            retry_what_was_given_up(self.daemon)
             self.daemon.call("POST", "/api/v1/tasks/retention/run-now")
             return self.ask(statement) == [[0, 0, 0]] and self._is_within_limits() and not self._wrong_sizes()
 

@@ -24,8 +24,9 @@ from structlog.typing import EventDict
 from securitycamd.db import jobs as rows
 from securitycamd.db.engine import Database, DatabaseAddress, Transaction
 from securitycamd.domain.errors import DatabaseUnavailableError
-from securitycamd.domain.jobs import MAX_ATTEMPTS, Job, JobKind, JobOutcome, JobState, next_state
+from securitycamd.domain.jobs import MAX_ATTEMPTS, MAX_CRASHES, Job, JobKind, JobOutcome, JobState, next_state
 from securitycamd.domain.names import ConversionStatus
+from securitycamd.domain.principal import TRUSTED_OPERATOR
 from securitycamd.services import jobs as jobs_module
 from securitycamd.services.jobs import OLDEST_EVERY, JobQueue, LeaseLostError
 from tests.conftest import INSTANCE
@@ -176,6 +177,71 @@ async def test_a_lease_outlives_a_database_that_is_away_for_a_moment(
         assert await JobQueue(database, OTHER).recover_stale() == 0
         assert await finish(bench.shared.jobs, severed.database, job, JobOutcome.DONE) is JobState.DONE
     assert (await bench.job(event_id)).state is JobState.DONE
+
+
+# --- jobs that take the daemon down ---------------------------------------------------------------------------------
+
+
+async def crash(database: Database) -> JobQueue:
+    """The daemon is killed and starts anew."""
+    queue = JobQueue(database, INSTANCE)
+    await queue.give_back_own(crashed=True)
+    return queue
+
+
+async def test_a_job_that_always_takes_the_daemon_down_is_given_up_and_others_go_on(
+    bench: Bench, database: Database
+) -> None:
+    innocent = await bench.clip(None)
+    bad = await bench.clip(None)
+    queue = JobQueue(database, INSTANCE)
+    for _ in range(MAX_CRASHES):
+        job = await queue.claim(KIND, lease_seconds=LEASE_SECONDS)
+        assert job is not None
+        assert (job.event_id, job.attempt) == (bad, 1), "a crash costs no attempt"
+        queue = await crash(database)
+    job = await queue.claim(KIND, lease_seconds=LEASE_SECONDS)
+    assert job is not None
+    assert job.event_id == innocent
+    given_up = await bench.job(bad)
+    assert given_up.state is JobState.FAILED
+    assert given_up.last_error == jobs_module.CRASHED
+    assert "3 times" in jobs_module.CRASHED
+    assert (await bench.seen(bad)).mp4_conversion_status is ConversionStatus.FAILED
+    # A person has it tried again, and it gets as many chances as before.
+    await bench.shared.retries.retry(TRUSTED_OPERATOR, bad, KIND)
+    assert (await bench.seen(bad)).mp4_conversion_status is ConversionStatus.PENDING
+    for _ in range(MAX_CRASHES):
+        job = await queue.claim(KIND, lease_seconds=LEASE_SECONDS)
+        assert job is not None
+        assert job.event_id == bad
+        queue = await crash(database)
+
+
+async def test_an_end_of_any_kind_forgets_the_crashes_before(bench: Bench, database: Database) -> None:
+    event_id = await bench.clip(None)
+    queue = JobQueue(database, INSTANCE)
+    for _ in range(MAX_CRASHES - 1):
+        assert await queue.claim(KIND, lease_seconds=LEASE_SECONDS)
+        queue = await crash(database)
+    job = await queue.claim(KIND, lease_seconds=LEASE_SECONDS)
+    assert job is not None
+    await queue.release(job, delay_seconds=0)
+    for _ in range(MAX_CRASHES - 1):
+        assert await queue.claim(KIND, lease_seconds=LEASE_SECONDS)
+        queue = await crash(database)
+    assert (await bench.job(event_id)).state is JobState.QUEUED
+    assert await queue.claim(KIND, lease_seconds=LEASE_SECONDS)
+
+
+async def test_a_stop_in_order_is_no_crash(bench: Bench, database: Database) -> None:
+    await bench.clip(None)
+    queue = JobQueue(database, INSTANCE)
+    for _ in range(2 * MAX_CRASHES):
+        assert await queue.claim(KIND, lease_seconds=LEASE_SECONDS)
+        await queue.give_back_own()
+        queue = await crash(database)
+    assert await queue.claim(KIND, lease_seconds=LEASE_SECONDS)
 
 
 # --- giving back -----------------------------------------------------------------------------------------------------
@@ -346,6 +412,7 @@ class Expected:
     due: bool = True
     """Queued, and not waiting for a delay to pass."""
     ran_out: bool = False
+    crashes: int = 0
 
 
 @dataclass
@@ -426,14 +493,19 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(target=claims, daemon=st.integers(0, 1))
     def claim(self, daemon: int) -> Any:
         job = self.world.run(self.world.daemons[daemon].claim(KIND, lease_seconds=LEASE_SECONDS))
-        due = [event_id for event_id, job in self.model.items() if job.state is JobState.QUEUED and job.due]
-        if not due:
-            assert job is None
-            return multiple()
-        takes_oldest = self.claimed[daemon] % OLDEST_EVERY == OLDEST_EVERY - 1
-        self.claimed[daemon] += 1
+        while True:
+            due = [event_id for event_id, job in self.model.items() if job.state is JobState.QUEUED and job.due]
+            if not due:
+                assert job is None
+                return multiple()
+            takes_oldest = self.claimed[daemon] % OLDEST_EVERY == OLDEST_EVERY - 1
+            self.claimed[daemon] += 1
+            expected = self.model[min(due) if takes_oldest else max(due)]
+            if expected.crashes < MAX_CRASHES:
+                break
+            # Given up where it would have been taken; the next one comes in its place.
+            expected.state, expected.attempts, expected.crashes = JobState.FAILED, expected.attempts + 1, 0
         assert job.event_id == (min(due) if takes_oldest else max(due))
-        expected = self.model[job.event_id]
         expected.state, expected.attempts, expected.owner = JobState.RUNNING, expected.attempts + 1, job.owner
         expected.ran_out = False
         assert job.attempt == expected.attempts
@@ -452,7 +524,7 @@ class QueueMachine(RuleBasedStateMachine):
         else:
             assert ours
             assert state is next_state(outcome, claim.job.attempt)
-            expected.state, expected.owner = state, None
+            expected.state, expected.owner, expected.crashes = state, None, 0
             if outcome is JobOutcome.RELEASE:
                 expected.attempts -= 1
             expected.due = state is not JobState.QUEUED
@@ -485,6 +557,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert self.world.run(self.world.daemons[daemon].recover_stale()) == len(stale)
         for job in stale:
             job.state, job.owner, job.due, job.ran_out = JobState.QUEUED, None, True, False
+            job.crashes += 1
 
     @rule(daemon=st.integers(0, 1))
     def restart(self, daemon: int) -> None:
@@ -492,10 +565,10 @@ class QueueMachine(RuleBasedStateMachine):
         instance = (INSTANCE, OTHER)[daemon]
         self.world.daemons[daemon] = JobQueue(self.world.database, instance)
         self.claimed[daemon] = 0
-        self._given_back(
-            [job for job in self.model.values() if (job.owner or "").startswith(instance)],
-            self.world.run(self.world.daemons[daemon].give_back_own()),
-        )
+        held = [job for job in self.model.values() if (job.owner or "").startswith(instance)]
+        self._given_back(held, self.world.run(self.world.daemons[daemon].give_back_own(crashed=True)))
+        for job in held:
+            job.crashes += 1
 
     @rule(claim=claims)
     def lose(self, claim: Claim) -> None:
@@ -514,9 +587,9 @@ class QueueMachine(RuleBasedStateMachine):
 
     @invariant()
     def table_and_model_agree(self) -> None:
-        found = self.world.sql("SELECT event_id, state, attempts, lease_owner, lease_until IS NULL FROM jobs")
+        found = self.world.sql("SELECT event_id, state, attempts, lease_owner, lease_until IS NULL, crashes FROM jobs")
         assert {row[0]: row[1:] for row in found} == {
-            event_id: (job.state.value, job.attempts, job.owner, int(job.owner is None))
+            event_id: (job.state.value, job.attempts, job.owner, int(job.owner is None), job.crashes)
             for event_id, job in self.model.items()
         }
 
