@@ -12,6 +12,7 @@ from securitycamd.db import cameras as camera_rows
 from securitycamd.db import events as rows
 from securitycamd.db import jobs as job_rows
 from securitycamd.db import linking as link_rows
+from securitycamd.db import removals as removal_rows
 from securitycamd.db.engine import Database, Transaction
 from securitycamd.domain.changes import Change, What
 from securitycamd.domain.errors import DatabaseUnavailableError, NotFoundError
@@ -36,6 +37,8 @@ class _Wanted:
     report: FileReport | None = None
     status: EventStatus | None = None
     link: Link | None = None
+    received: bool = False
+    """The file was written by us, and lies there for an event that may be on its way out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +90,22 @@ class EventService:
         event = NewEvent(camera_id, reading.at, motion_score, confidence_score, reading.other)
         return await self._creating(event)
 
-    async def report_file(self, principal: Principal, event_id: int, report: FileReport) -> Event:
-        """Note what an agent says of a file, and queue the work that it makes possible."""
-        return await self._changing(_Wanted(principal, event_id, report=report))
+    async def report_file(
+        self, principal: Principal, event_id: int, report: FileReport, *, received: bool = False
+    ) -> Event:
+        """Note what an agent says of a file, and queue the work that it makes possible.
+
+        Args:
+            principal: who asks.
+            event_id: of which event.
+            report: the agent's word.
+            received: that the file was written by us just now. An event that is being removed is then as good as gone:
+                its other files may be unlinked already, and nobody would come back for this one.
+
+        Raises:
+            NotFoundError: there is no such event (any more), or not for this principal.
+        """
+        return await self._changing(_Wanted(principal, event_id, report=report, received=received))
 
     async def link_file(self, principal: Principal, event_id: int, link: Link) -> Event:
         """Note a file that was found, unless an agent's word for its place came first: see the event returned."""
@@ -163,9 +179,13 @@ class EventService:
             jobs: set[tuple[int, JobKind]] = set()
             again: set[tuple[int, JobKind]] = set()
             answers: list[Event | Exception] = []
+            received = {change.event_id for change in batch if change.received}
+            # Whoever marks an event has its lock: what is not marked now finds the file when it is.
+            going = await removal_rows.which_marked(transaction, sorted(received))
             for change in batch:
                 event = current.get(change.event_id)
-                if event is None or not change.principal.may_see(event.camera_id):
+                is_gone = event is None or (change.received and event.id in going)
+                if event is None or is_gone or not change.principal.may_see(event.camera_id):
                     answers.append(_no_event(change.event_id))
                     continue
                 changed = _apply(event, change)

@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from securitycamd.config import SettingsHolder
-from securitycamd.domain.errors import ConflictError
+from securitycamd.domain.errors import ConflictError, NotFoundError
 from securitycamd.domain.filenames import make_path
 from securitycamd.domain.models import Event, FileReport
 from securitycamd.domain.names import ConversionStatus, FileType
@@ -95,7 +95,13 @@ class UploadService:
             received = await upload.finish(part.digest, replace=True)
         log.info("file received", event_id=event.id, file_type=file_type, size_bytes=received.size_bytes)
         report = FileReport(file_type, path, transferred=True, video_duration=part.video_duration)
-        event = await self._events.report_file(principal, event.id, report)
+        try:
+            event = await self._events.report_file(principal, event.id, report, received=True)
+        except NotFoundError:
+            # It expired, or was deleted, while its file came: who removed its files had no eye on this one.
+            await self._files.remove(path)
+            log.info("a file came too late for its event", event_id=event.id, file_type=file_type)
+            raise
         if file_type is FileType.VIDEO and event.mp4_conversion_status in _CONVERTED:
             await self._drop_second(event, path)
         return Progress(received.size_bytes, event)

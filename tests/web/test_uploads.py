@@ -6,9 +6,13 @@ import hashlib
 import io
 from collections.abc import AsyncIterator
 
+import pytest
+
 from securitycamd.db import events as event_rows
 from securitycamd.db.engine import Transaction
+from securitycamd.domain.models import Event
 from securitycamd.domain.names import ConversionStatus
+from securitycamd.domain.retention import Reason
 from tests.conftest import Site
 
 VIDEO = b"\x00\x00\x00\x01\x67" + bytes(range(256)) * 4096  # 1 MB and a bit
@@ -179,3 +183,65 @@ async def test_bounds(site: Site) -> None:
         assert (await put(site, event["id"], "image_a", b"x", **{"Content-Range": wrong}))[0] == 422
     gap = await put(site, event["id"], "image_a", b"x", **{"Content-Range": "bytes 5-5/10"})
     assert gap[0] == 409
+
+
+# --- an event that goes while its file comes -------------------------------------------------------------------------
+
+
+def files_of(site: Site) -> list[str]:
+    return [path.name for path in (site.root / "camera_1").glob("*/*")]
+
+
+async def test_an_event_deleted_while_its_file_comes_leaves_no_stray(site: Site) -> None:
+    await site.register()
+    event = await site.event()
+    deleted = asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield VIDEO[:1000]
+        await site.json("DELETE", f"/api/v1/events/{event['id']}")
+        deleted.set()
+        yield VIDEO[1000:]
+
+    status, _ = await put(site, event["id"], "video", body())
+    assert deleted.is_set()
+    assert status == 404
+    assert files_of(site) == []
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_an_event_that_expires_while_its_file_comes_leaves_no_stray(site: Site, known: bool) -> None:
+    """It is marked, its files are unlinked, then the upload ends; also of a file that the row names already."""
+    await site.register()
+    event = await site.event()
+    removal = site.shared.removal
+    if known:
+        assert (await put(site, event["id"], "image_a", SHORT))[0] == 201
+
+    async def body() -> AsyncIterator[bytes]:
+        yield SHORT[:1000]
+        assert await removal.mark([event["id"]], Reason.AGE)
+        for path in await removal._files_of(await removal_event(site, event["id"])):
+            await removal._unlink(path)
+        yield SHORT[1000:]
+
+    status, _ = await put(site, event["id"], "image_a", body())
+    assert status == 404
+    assert files_of(site) == []
+    assert await removal.finish_marked() == 1
+    assert files_of(site) == []
+    await site.json("GET", f"/api/v1/events/{event['id']}", status=404)
+
+
+async def test_an_event_marked_after_its_file_came_takes_the_file_along(site: Site) -> None:
+    await site.register()
+    event = await site.event()
+    assert (await put(site, event["id"], "image_a", SHORT))[0] == 201
+    removal = site.shared.removal
+    assert await removal.mark([event["id"]], Reason.AGE)
+    assert await removal.finish(event["id"])
+    assert files_of(site) == []
+
+
+async def removal_event(site: Site, event_id: int) -> Event:
+    return (await event_rows.by_ids(site.shared.database, [event_id]))[event_id]
