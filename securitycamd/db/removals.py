@@ -117,9 +117,21 @@ async def which_marked(session: Database | Transaction, event_ids: Sequence[int]
 
 async def remove(transaction: Transaction, event: Event) -> None:
     """Delete a locked event's row, its jobs and its mark, and take it out of the counts. Its files must be gone."""
-    if not await transaction.execute(_REMOVE, key=event.id):
-        return
-    transaction.tell(Change(What.GONE, event.id, event.camera_id))
+    await remove_some(transaction, [event])
+
+
+async def remove_some(transaction: Transaction, going: Sequence[Event]) -> None:
+    """Like :func:`remove`, for several events."""
+    changes: list[tuple[str, Any, int]] = []
+    for event in going:
+        if not await transaction.execute(_REMOVE, key=event.id):
+            continue
+        transaction.tell(Change(What.GONE, event.id, event.camera_id))
+        changes += _out_of_the_counts(event)
+    await tallies.add(transaction, LADDER, changes)
+
+
+def _out_of_the_counts(event: Event) -> list[tuple[str, Any, int]]:
     changes: list[tuple[str, Any, int]] = [
         (event_rows.series(None), event.timestamp, -1),
         (event_rows.series(event.camera_id), event.timestamp, -1),
@@ -131,4 +143,4 @@ async def remove(transaction: Transaction, event: Event) -> None:
     if event.protected:
         changes.append((protected_series(event.camera_id), event.timestamp, -event.size_bytes))
         changes.append((starred_series(event.camera_id), event.timestamp, -1))
-    await tallies.add(transaction, LADDER, changes)
+    return changes

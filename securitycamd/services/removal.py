@@ -4,7 +4,8 @@ Whatever instant a crash picks, the next round finds the mark and finishes what 
 stays, and no file loses its row before it is gone itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Final
@@ -25,13 +26,31 @@ from securitycamd.services.conversion import target_of
 from securitycamd.storage.errors import StorageLostError
 from securitycamd.storage.files import Files
 from securitycamd.storage.paths import check_relative
-from securitycamd.storage.scan import find_for_event
+from securitycamd.storage.scan import find_for_events
 
 log = structlog.get_logger(__name__)
 
 MARKS_A_READ: Final = 200
+TOGETHER: Final = 25
+"""So many removals are finished together."""
 UNREPORTED_FOR: Final = timedelta(days=1)
 """So long after an event files of it may lie there that nobody spoke of; later the scan has linked them."""
+
+
+@dataclass
+class Finished:
+    """What came of removals that were to be finished, as ids of events."""
+
+    gone: set[int]
+    unreachable: set[int]
+    """Their camera's folder is not what it should be."""
+    changed: set[int]
+    """An agent or a worker was at them meanwhile; they stay marked."""
+
+    @property
+    def left(self) -> set[int]:
+        """Those that are still there."""
+        return self.unreachable | self.changed
 
 
 class RemovalService:
@@ -93,8 +112,9 @@ class RemovalService:
         done, after = 0, 0
         while found := await rows.marked(self._database, after=after, limit=MARKS_A_READ):
             await self.check_storage()
-            for event_id, _ in found:
-                done += await self.finish(event_id)
+            for start in range(0, len(found), TOGETHER):
+                ids = [event_id for event_id, _ in found[start : start + TOGETHER]]
+                done += len((await self.finish_some(ids)).gone)
             after = found[-1][0]
         return done
 
@@ -104,32 +124,58 @@ class RemovalService:
         Raises:
             StorageUnavailableError: the storage does not answer, or is not the right one.
         """
-        event = (await event_rows.by_ids(self._database, [event_id])).get(event_id)
-        if event is None:
-            return True
-        removed = 0
+        return not (await self.finish_some([event_id])).left
+
+    async def finish_some(self, event_ids: Sequence[int]) -> Finished:
+        """Unlink marked events' files, then remove their rows: all pictures and clips in a few file calls, all rows in
+        one transaction. What stands in the way of one event does not keep the others.
+
+        Raises:
+            StorageUnavailableError: the storage does not answer, or is not the right one; they stay marked.
+        """
+        events = list((await event_rows.by_ids(self._database, event_ids)).values())
+        finished = Finished(set(event_ids) - {event.id for event in events}, set(), set())
+        unlinked = []
+        for camera in _by_camera(events):
+            unlinked += await self._unlink_all(camera, finished, set())
+        # An agent reported a file, or a worker took up a job, while the files went: once more, later.
+        finished.changed |= {event.id for event in unlinked}
+        before = {event.id: event.paths for event in unlinked}
+
+        async def work(transaction: Transaction) -> set[int]:
+            now = await event_rows.lock(transaction, list(before))
+            busy = await rows.busy(transaction, list(now))
+            going = [event for event in now.values() if event.paths == before[event.id] and event.id not in busy]
+            await rows.remove_some(transaction, going)
+            return (before.keys() - now.keys()) | {event.id for event in going}
+
+        if before:
+            gone = await self._database.transact(work)
+            finished.changed -= gone
+            finished.gone |= gone
+        return finished
+
+    async def _unlink_all(self, events: Sequence[Event], finished: Finished, removed: set[str]) -> list[Event]:
+        """Unlink the files of one camera's events; the events whose files are gone. The others are noted.
+
+        ``removed`` gets the paths of files that were there.
+        """
         try:
-            for path in await self._files_of(event):
-                removed += await self._unlink(path)
-        except StorageLostError as error:
-            if error.camera_id is None:
+            paths = await self._files_of(events)
+            for path in await self._files.remove_some([path for found in paths.values() for path in found], removed):
+                # Of a folder the storage says that no such file is there; of a link it says the same as to us.
+                await self._files.size(path)
+        except (StorageLostError, InvalidError) as error:
+            if isinstance(error, StorageLostError) and error.camera_id is None:
                 raise
-            return await self._left(event, removed, str(error))
-        except InvalidError as error:
+            if len(events) > 1:  # each by itself, to see whose it is
+                return [event for one in events for event in await self._unlink_all([one], finished, removed)]
             # A link in the place of a folder: what is behind it is not ours to touch, and may come back.
-            return await self._left(event, removed, error.reason)
-
-        async def work(transaction: Transaction) -> bool:
-            now = (await event_rows.lock(transaction, [event.id])).get(event.id)
-            if now is None:
-                return True
-            # An agent reported a file, or a worker took up a job, while the files went: once more, later.
-            if now.paths != event.paths or await rows.busy(transaction, [event.id]):
-                return False
-            await rows.remove(transaction, now)
-            return True
-
-        return await self._database.transact(work)
+            reason = error.reason if isinstance(error, InvalidError) else str(error)
+            await self._left(events[0], len(removed.intersection(_known_files(events[0]))), reason)
+            finished.unreachable.add(events[0].id)
+            return []
+        return list(events)
 
     async def check_storage(self) -> None:
         """Make sure that the storage is there and the right one.
@@ -162,31 +208,36 @@ class RemovalService:
             await self._database.transact(work)
         return False
 
-    async def _unlink(self, path: str) -> bool:
-        try:
-            return await self._files.remove(path)
-        except InvalidError:
-            # Of a folder the storage says that no such file is there; of a link it says the same as to us.
-            await self._files.size(path)
-            return False
-
-    async def _files_of(self, event: Event) -> list[str]:
-        paths = _known_files(event)
-        if datetime.now(UTC) - event.created_at < UNREPORTED_FOR:
-            # What its agent has delivered and not reported yet.
-            for found in await find_for_event(self._files, event.camera_id, event.id):
+    async def _files_of(self, events: Sequence[Event]) -> dict[int, list[str]]:
+        """What may lie there for events of one camera."""
+        paths = {event.id: _known_files(event) for event in events}
+        young = {event.id for event in events if datetime.now(UTC) - event.created_at < UNREPORTED_FOR}
+        if young:
+            # What their agent has delivered and not reported yet.
+            for found in await find_for_events(self._files, events[0].camera_id, young):
                 name = parse_name(found.name)
-                if name is not None and name.event_id == event.id and found.relative not in paths:
-                    paths.append(found.relative)
-        others = await self._owned_by_others(event, paths)
-        return [path for path in paths if path not in others]
+                if name is not None and name.event_id in young and found.relative not in paths[name.event_id]:
+                    paths[name.event_id].append(found.relative)
+        others = await self._owned_by_others(paths)
+        return {event_id: [path for path in found if path not in others] for event_id, found in paths.items()}
 
-    async def _owned_by_others(self, event: Event, paths: Sequence[str]) -> set[str]:
+    async def _owned_by_others(self, paths: Mapping[int, Sequence[str]]) -> set[str]:
         """Files that their names give to other events that are there: an agent reported the wrong one."""
-        named = {path: name.event_id for path in paths if (name := parse_name(PurePosixPath(path).name))}
-        strangers = {owner for owner in named.values() if owner != event.id}
-        there = await event_rows.by_ids(self._database, sorted(strangers))
+        named = {
+            path: name.event_id
+            for event_id, found in paths.items()
+            for path in found
+            if (name := parse_name(PurePosixPath(path).name)) and name.event_id != event_id
+        }
+        there = await event_rows.by_ids(self._database, sorted(set(named.values()))) if named else {}
         return {path for path, owner in named.items() if owner in there and path in there[owner].paths}
+
+
+def _by_camera(events: Sequence[Event]) -> list[list[Event]]:
+    found: dict[str, list[Event]] = {}
+    for event in events:
+        found.setdefault(event.camera_id, []).append(event)
+    return list(found.values())
 
 
 def _known_files(event: Event) -> list[str]:

@@ -47,6 +47,43 @@ SETTLE_SECONDS: Final = 5.0
 HELD_SECONDS: Final = 60.0
 """A camera whose folder could not be used is left alone for so long."""
 GIGABYTE: Final = 10**9
+LOOK_SECONDS: Final = 1.0
+"""How often the free space is looked at while the disk does not fill up."""
+LOOK_SOONEST_SECONDS: Final = 0.1
+AHEAD_SECONDS: Final = 1.0
+"""For what is written in this time room is made besides, while the disk fills up."""
+RATE_SECONDS: Final = 0.3
+"""A rate is measured over at least this time."""
+
+
+@dataclass
+class Filling:
+    """How fast the disk fills up, from what is seen of its free space."""
+
+    bytes_a_second: float = 0.0
+    _at: float | None = None
+    _free_bytes: int = 0
+    _freed_bytes: int = 0
+
+    def freed(self, size_bytes: int) -> None:
+        """Note that we made room."""
+        self._freed_bytes += size_bytes
+
+    def note(self, free_bytes: int) -> None:
+        """Note what is free now."""
+        now = time.monotonic()
+        if self._at is not None and now - self._at < RATE_SECONDS:
+            return
+        if self._at is not None:
+            taken = self._free_bytes + self._freed_bytes - free_bytes
+            self.bytes_a_second = max(0.0, taken / (now - self._at))
+        self._at, self._free_bytes, self._freed_bytes = now, free_bytes, 0
+
+    def look_seconds(self, above_floor_bytes: int) -> float:
+        """When to look again."""
+        if self.bytes_a_second <= 0:
+            return LOOK_SECONDS
+        return min(LOOK_SECONDS, max(LOOK_SOONEST_SECONDS, above_floor_bytes / self.bytes_a_second / 2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +130,9 @@ class RetentionService:
         self._held: dict[str, float] = {}
         self._expected_free: tuple[float, int] | None = None
         self._below_since: float | None = None
+        self._filling = Filling()
+        self.look_seconds = LOOK_SECONDS
+        """When to look at the disk again: the sooner, the sooner it reaches the floor at the present rate."""
 
     @property
     def rules(self) -> Rules:
@@ -111,7 +151,9 @@ class RetentionService:
             StorageUnavailableError: the storage does not answer.
         """
         disk = await self._disk()
+        self._filling.note(disk.free_bytes)
         below = disk.free_bytes < self.rules.floor_of(disk)
+        self.look_seconds = self._filling.look_seconds(disk.free_bytes - self.rules.floor_of(disk))
         if not below:
             self._below_since = None
         elif self._below_since is None:
@@ -136,7 +178,7 @@ class RetentionService:
             if step is None:
                 continue
             if cut.reason is Reason.FREE_SPACE:
-                self._expected_free = (time.monotonic() + SETTLE_SECONDS, disk.free_bytes + step.size_bytes)
+                await self._expect(disk.free_bytes, step.size_bytes)
             return step
         return None
 
@@ -186,23 +228,35 @@ class RetentionService:
     async def _carry_out(self, cut: Cut, cameras: list[str]) -> Step | None:
         among = cameras if cut.camera_id is None else [one for one in cameras if one == cut.camera_id]
         found = await removal_rows.oldest(self._database, among, before=cut.before, limit=EVENTS_A_STEP)
+        wanted_bytes = cut.free_bytes
+        if cut.reason is Reason.FREE_SPACE:
+            # And what the cameras will have taken until the next step is done: it would go then.
+            wanted_bytes += round(self._filling.bytes_a_second * AHEAD_SECONDS)
         if cut.reason is not Reason.AGE:
             unmeasured = [candidate.event_id for candidate in found if not candidate.size_bytes]
             if unmeasured and await self._measuring.measure(unmeasured):
                 found = await removal_rows.oldest(self._database, among, before=cut.before, limit=EVENTS_A_STEP)
-            found = found[: enough([candidate.size_bytes for candidate in found], cut.free_bytes)]
+            found = found[: enough([candidate.size_bytes for candidate in found], wanted_bytes)]
         going = await self._removal.mark([candidate.event_id for candidate in found], cut.reason) if found else []
-        gone = freed = 0
-        for event in sorted(going, key=lambda event: event.timestamp):
-            if await self._removal.finish(event.id):
-                gone += 1
-                freed += event.size_bytes
-            else:
-                self._held[event.camera_id] = time.monotonic() + HELD_SECONDS
-        if not gone:
+        if not going:
             return None
+        finished = await self._removal.finish_some([event.id for event in going])
+        for event in going:
+            if event.id in finished.unreachable:
+                self._held[event.camera_id] = time.monotonic() + HELD_SECONDS
+        freed = sum(event.size_bytes for event in going if event.id in finished.gone)
+        if not finished.gone:
+            return None
+        self._filling.freed(freed)
+        gone = len(finished.gone)
         log.info("footage expired", reason=cut.reason, camera_id=cut.camera_id, events=gone, size_bytes=freed)
         return Step(cut.reason, gone, freed)
+
+    async def _expect(self, before_bytes: int, freed_bytes: int) -> None:
+        """Wait for the room that a step made, where the file system is late to show it."""
+        shown = (await self._disk()).free_bytes - before_bytes
+        is_prompt = shown >= freed_bytes / 2  # the cameras may have taken some of it already
+        self._expected_free = None if is_prompt else (time.monotonic() + SETTLE_SECONDS, before_bytes + freed_bytes)
 
     def _settled(self, disk: Disk) -> Disk:
         """The disk as it will be once what was removed shows: some file systems tell of it only seconds later."""

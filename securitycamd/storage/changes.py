@@ -72,6 +72,53 @@ def remove(anchor: Anchor, relative: str) -> bool:
     return True
 
 
+def remove_some(anchor: Anchor, relatives: Sequence[str], removed: set[str]) -> set[str]:
+    """Remove files, for good, each folder opened and synced once; those that are refused.
+
+    Refused are folders, and what lies behind a link.
+
+    Args:
+        anchor: where.
+        relatives: which.
+        removed: gets those that were there and are gone; also when an error ends it.
+
+    Raises:
+        StorageLostError: the root, or a camera's folder, is not what it should be; some may be gone.
+    """
+    refused: set[str] = set()
+    folders: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+    for relative in relatives:
+        try:
+            _, parts = resolve_parts(anchor.root, relative)
+        except InvalidError:
+            refused.add(relative)
+        else:
+            folders.setdefault(parts[:-1], []).append((parts[-1], relative))
+    for names, files in folders.items():
+        try:
+            with anchor.open_folder(*names) as folder:
+                refused |= _unlink_each(folder, files, removed)
+                sync_folder(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except InvalidError:
+            refused |= {relative for _, relative in files}
+    return refused
+
+
+def _unlink_each(folder: int, files: Sequence[tuple[str, str]], removed: set[str]) -> set[str]:
+    refused = set()
+    for name, relative in files:
+        try:
+            os.unlink(name, dir_fd=folder)
+            removed.add(relative)
+        except FileNotFoundError:
+            continue
+        except IsADirectoryError:
+            refused.add(relative)
+    return refused
+
+
 def remove_unchanged(anchor: Anchor, names: Sequence[str], files: Sequence[Entry]) -> int:
     """Remove those of a folder's files that were not written to since they were looked at; how many."""
     seen = {file.name: file.modified_at for file in files}

@@ -37,6 +37,8 @@ KINDS: Final = ("pictures", "videos", "thumbs")
 
 # One call of the pool looks at this many files: far below its time-out, also over a slow network.
 STEP_FILES: Final = 200
+# Freeing a large file takes a memory card some hundredth of a second.
+REMOVED_A_CALL: Final = 32
 # A rest between the steps of a walk, so that a walk over a million files leaves the disk to the cameras.
 PACE_SECONDS: Final = 0.01
 _OWNER: Final = re.compile(r"[0-9a-f]{16}")
@@ -209,6 +211,14 @@ class Files:
     async def remove(self, relative: str) -> bool:
         """Remove the file, for good; whether it was there."""
         return await self.change(changes.remove, relative)
+
+    async def remove_some(self, relatives: Sequence[str], removed: set[str]) -> set[str]:
+        """Remove files, for good; ``removed`` gets those that were there: see :func:`changes.remove_some`."""
+        refused: set[str] = set()
+        for start in range(0, len(relatives), REMOVED_A_CALL):
+            some = relatives[start : start + REMOVED_A_CALL]
+            refused |= await self.change(changes.remove_some, some, removed)
+        return refused
 
     async def open_upload(
         self, final_relative: str, *, limit_bytes: int, offset: int = 0, total: int | None = None

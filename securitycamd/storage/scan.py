@@ -1,6 +1,6 @@
 """Walks over what agents put on the share, slowly: the disk is the cameras', the loop the API's."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -66,6 +66,13 @@ async def find_for_event(files: Files, camera_id: str, event_id: int) -> list[Fo
     return await files.look(_find_for_event, camera_id, f"{event_id}_")
 
 
+async def find_for_events(files: Files, camera_id: str, event_ids: Collection[int]) -> list[FoundFile]:
+    """Like :func:`find_for_event`, for several events of a camera; one file call too."""
+    if not is_camera_id(camera_id):
+        raise InvalidError(FIELD, "must be in the folder of a camera")
+    return await files.look(_find_for_events, camera_id, {str(event_id) for event_id in event_ids})
+
+
 async def sweep_ready(files: Files, *, older_than_seconds: float) -> int:
     """Remove the empty ``<video>.READY`` files whose video is gone, if they are that old; how many.
 
@@ -101,8 +108,16 @@ def _found(camera_id: str, kind: str, entry: Entry) -> FoundFile | None:
 
 
 def _find_for_event(anchor: Anchor, camera_id: str, start: str) -> list[FoundFile]:
+    return _find(anchor, camera_id, lambda name: name.startswith(start))
+
+
+def _find_for_events(anchor: Anchor, camera_id: str, starts: set[str]) -> list[FoundFile]:
+    return _find(anchor, camera_id, lambda name: name.partition("_")[0] in starts)
+
+
+def _find(anchor: Anchor, camera_id: str, is_named: Callable[[str], bool]) -> list[FoundFile]:
     def wanted(name: str) -> bool:
-        return name.startswith(start) and _is_footage(name)
+        return is_named(name) and _is_footage(name)
 
     return [
         file

@@ -14,8 +14,6 @@ log = structlog.get_logger(__name__)
 
 NAME: Final = "retention"
 ROUND_SECONDS: Final = 30.0
-LOOK_SECONDS: Final = 1.0
-"""How often the free space is looked at between the rounds: what agents write in this time must fit into the floor."""
 PAUSE_SECONDS: Final = 0.05
 """Between two steps of a round, which so leaves disk and database to the cameras."""
 
@@ -49,7 +47,8 @@ async def _rest(retention: RetentionService, control: TaskControl) -> None:
     """Wait for the next round: its time, an operator's word, or a disk that fills up."""
     until = time.monotonic() + ROUND_SECONDS
     while time.monotonic() < until and not control.stopping.is_set():
-        if await control.rest(LOOK_SECONDS):
+        # What agents write in this time must fit into the floor.
+        if await control.rest(retention.look_seconds):
             return
         try:
             if await retention.is_below_floor():

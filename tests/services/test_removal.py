@@ -1,7 +1,8 @@
 """One event goes: in what order, what a crash leaves, what stands against it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import os
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -24,11 +25,11 @@ class CrashError(Exception):
 
 
 class Crashing:
-    """Ends at the ``moment``-th step; each transaction and each removal of a file is two: before it, and after it."""
+    """Ends at the ``moment``-th step: before or after a transaction, before or after the removal of each file."""
 
     def __init__(self, moment: int, monkeypatch: pytest.MonkeyPatch) -> None:
         self.left = moment
-        transact, remove = Database.transact, Files.remove
+        transact, unlink = Database.transact, os.unlink
         crashing = self
 
         async def transact_or_crash(database: Database, work: Callable[[Transaction], Awaitable[Any]]) -> Any:
@@ -37,14 +38,13 @@ class Crashing:
             crashing.step()
             return result
 
-        async def remove_or_crash(files: Files, relative: str) -> bool:
+        def unlink_or_crash(name: str, *, dir_fd: int | None = None) -> None:
             crashing.step()
-            result = await remove(files, relative)
+            unlink(name, dir_fd=dir_fd)
             crashing.step()
-            return result
 
         monkeypatch.setattr(Database, "transact", transact_or_crash)
-        monkeypatch.setattr(Files, "remove", remove_or_crash)
+        monkeypatch.setattr(os, "unlink", unlink_or_crash)
 
     def step(self) -> None:
         self.left -= 1
@@ -89,6 +89,27 @@ async def test_a_crash_between_any_two_steps_is_mended(shelf: Shelf) -> None:
     assert crashes >= 20
     assert await shelf.ids() == [kept]
     await shelf.check()
+
+
+async def test_what_stands_in_the_way_of_one_keeps_no_other(shelf: Shelf) -> None:
+    """A link in the place of a folder of one camera, and a file of one event in a folder that a link replaced."""
+    bench = shelf.bench
+    stays = [await shelf.put(days_ago=9, camera_id="camera_2") for _ in range(2)]
+    going = [await shelf.put(days_ago=8 - number) for number in range(3)]
+    folder, away = bench.root / "camera_2", bench.root.parent / "away"
+    folder.rename(away)
+    folder.symlink_to(away)
+    odd = await bench.event()
+    (bench.root / "camera_1" / "odd").symlink_to(away)
+    await bench.sql(f"UPDATE events SET image_a_path = 'camera_1/odd/x.jpg' WHERE id = {odd}")
+    await bench.sql(f"UPDATE events SET timestamp = '2020-01-01', created_at = '2020-01-01' WHERE id = {odd}")
+    ids = [*stays, *going, odd]
+    assert [event.id for event in await bench.shared.removal.mark(ids, Reason.AGE)] == ids
+    finished = await bench.shared.removal.finish_some(ids)
+    assert (finished.gone, finished.unreachable, finished.changed) == (set(going), {*stays, odd}, set())
+    assert await shelf.ids() == sorted([*stays, odd])
+    assert not await bench.sql("SELECT event_id FROM removals"), "what was not touched is kept as if never marked"
+    assert len(list(away.glob("*/*"))) == 8
 
 
 async def test_a_star_and_its_end(shelf: Shelf) -> None:
@@ -201,14 +222,14 @@ async def test_a_file_reported_while_the_others_go_goes_with_the_next_round(
     await bench.report(event_id, FileType.THUMBNAIL, "camera_1/thumbs/t.jpg")
     bench.write("camera_1/thumbs/t.jpg", b"x")
     bench.write("camera_1/pictures/late.jpg", b"late")
-    remove = Files.remove
+    remove = Files.remove_some
 
-    async def report_then_remove(files: Files, path: str) -> bool:
+    async def report_then_remove(files: Files, paths: Sequence[str], removed: set[str]) -> set[str]:
         await bench.report(event_id, FileType.IMAGE_A, "camera_1/pictures/late.jpg")
-        return await remove(files, path)
+        return await remove(files, paths, removed)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Files, "remove", report_then_remove)
+        patched.setattr(Files, "remove_some", report_then_remove)
         with pytest.raises(StorageUnavailableError):
             await bench.shared.removal.delete(TRUSTED_OPERATOR, event_id)
     assert await bench.shared.retention.finish_marked() == 1

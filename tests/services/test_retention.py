@@ -1,6 +1,7 @@
 """The rules carried out on real rows and files."""
 
 import asyncio
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -245,6 +246,39 @@ async def test_a_folder_swapped_for_a_link_while_files_go(
     shelf: Shelf = await make_shelf(max_age_days=1)
     await shelf.put(days_ago=9)
     home, away = shelf.bench.root / "camera_1", tmp_path / "away"
+    unlink = os.unlink
+
+    def swap_after_the_first(name: str, *, dir_fd: int | None = None) -> None:
+        unlink(name, dir_fd=dir_fd)
+        if not home.is_symlink():
+            home.rename(away)
+            home.symlink_to(away)
+
+    monkeypatch.setattr(os, "unlink", swap_after_the_first)
+    await shelf.run()
+    monkeypatch.setattr(os, "unlink", unlink)
+    assert len([path for path in away.rglob("*") if path.name.endswith((".jpg", ".mp4"))]) == 12 + 2
+    assert set(made) <= set(await shelf.ids())
+    assert other not in await shelf.ids()
+    # The right folder is back: they go after all.
+    home.unlink()
+    for path in theirs:
+        path.unlink()
+    shutil.move(away, home)
+    await shelf.bench.shared.storage.watch()
+    shelf.bench.shared.retention._held.clear()
+    await shelf.bench.shared.retention.finish_marked()
+    await shelf.run()
+    assert await shelf.ids() == []
+    await shelf.check()
+
+
+async def test_a_folder_swapped_for_a_link_while_files_go(
+    make_shelf: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf: Shelf = await make_shelf(max_age_days=1)
+    await shelf.put(days_ago=9)
+    home, away = shelf.bench.root / "camera_1", tmp_path / "away"
     files, calls = shelf.bench.shared.removal._files, 0
     remove = files.remove
 
@@ -261,7 +295,6 @@ async def test_a_folder_swapped_for_a_link_while_files_go(
     assert len([path for path in away.rglob("*") if path.name.endswith((".jpg", ".mp4"))]) == 3
     home.unlink()
     away.rename(home)
-    monkeypatch.setattr(files, "remove", remove)
     await shelf.bench.shared.retention.finish_marked()
     assert await shelf.ids() == []
     await shelf.check()

@@ -23,6 +23,7 @@ class Service:
     below: bool = False
     away: bool = False
     done: list[str] = field(default_factory=list)
+    look_seconds: float = 0.02
 
     async def finish_marked(self) -> int:
         if self.away:
@@ -66,7 +67,6 @@ class Running:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr(retention, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(retention, "ROUND_SECONDS", 60.0)
 
 

@@ -221,8 +221,8 @@ async def test_an_event_that_expires_while_its_file_comes_leaves_no_stray(site: 
     async def body() -> AsyncIterator[bytes]:
         yield SHORT[:1000]
         assert await removal.mark([event["id"]], Reason.AGE)
-        for path in await removal._files_of(await removal_event(site, event["id"])):
-            await removal._unlink(path)
+        paths = (await removal._files_of([await removal_event(site, event["id"])]))[event["id"]]
+        assert not await site.shared.files.remove_some(paths, set())
         yield SHORT[1000:]
 
     status, _ = await put(site, event["id"], "image_a", body())
