@@ -30,6 +30,7 @@ from securitycamd.domain.principal import DAEMON
 from securitycamd.media.mp4 import Mp4Error, is_index_first, read_facts
 from securitycamd.services.conversion import target_of
 from securitycamd.services.events import EventService
+from securitycamd.services.stills import queue_missing
 from securitycamd.storage.errors import StorageLostError
 from securitycamd.storage.files import Files
 from securitycamd.storage.scan import FoundFile, find_for_event, scan, sweep_ready
@@ -169,7 +170,15 @@ class LinkingService:
             tries.not_before = time.monotonic() + FIRST_PAUSE_SECONDS * 2.0 ** (tries.made - 1)
             if found:
                 linked += len((await self._settle_camera(found, now)).links)
+            if tries.made == 1:
+                await self._make_pictures(event_id)
         return linked
+
+    async def _make_pictures(self, event_id: int) -> None:
+        """Have those made that nobody delivered in their time; its clip may have become playable without a conversion,
+        or its agent may have taken back its word since.
+        """
+        await self._database.transact(lambda transaction: queue_missing(transaction, event_id, again=True))
 
     def _require_storage(self) -> None:
         if self._files.guard is not None:

@@ -14,6 +14,7 @@ import structlog
 from securitycamd.config import SettingsHolder
 from securitycamd.db import events as event_rows
 from securitycamd.db import jobs as job_rows
+from securitycamd.db import linking as link_rows
 from securitycamd.db.engine import Database, Transaction
 from securitycamd.domain.clips import ClipError, ClipFault
 from securitycamd.domain.errors import ConflictError, InvalidError, NotFoundError
@@ -178,8 +179,20 @@ class StillsService:
         log.warning("pictures could not be made", event_id=job.event_id, fault=error.fault, attempt=job.attempt)
 
 
-async def queue_missing(transaction: Transaction, event_id: int, *, delay_seconds: float) -> None:
-    """Have the pictures made that an event whose clip is playable lacks, unless they arrive within the delay."""
+async def queue_missing(
+    transaction: Transaction, event_id: int, *, delay_seconds: float = 0.0, again: bool = False
+) -> None:
+    """Have the pictures made that an event whose clip is playable lacks, unless they arrive within the delay.
+
+    Args:
+        transaction: in which.
+        event_id: of which event.
+        delay_seconds: how long to wait for its agent.
+        again: also when that was done before, or could not be done.
+    """
     event = (await event_rows.by_ids(transaction, [event_id])).get(event_id)
-    if event is not None and missing_pictures(event):
-        await job_rows.enqueue(transaction, event_id, JobKind.STILLS, delay_seconds=delay_seconds)
+    if event is None or event.mp4_conversion_status not in PLAYABLE or not missing_pictures(event):
+        return
+    if again:
+        await link_rows.requeue(transaction, event_id, JobKind.STILLS)
+    await job_rows.enqueue(transaction, event_id, JobKind.STILLS, delay_seconds=delay_seconds)

@@ -26,6 +26,7 @@ from securitycamd.media.mp4 import Mp4Error, is_index_first
 from securitycamd.services.leftovers import Leftover, find_leftovers
 from securitycamd.services.linking import LinkingService
 from securitycamd.services.measuring import MeasuringService, size_of
+from securitycamd.services.stills import queue_missing
 from securitycamd.storage.files import Files
 from securitycamd.storage.folders import Anchor
 from securitycamd.storage.paths import resolve_inside
@@ -314,6 +315,7 @@ class StorageCheckService:
                     await rows.note_failure(transaction, event.id, JobKind.REMUX, LOST)
                 elif loss.is_source_left:
                     await rows.requeue(transaction, event.id, JobKind.REMUX)
+                await queue_missing(transaction, event.id, again=True)
             return left
 
         left = await self._database.transact(work)

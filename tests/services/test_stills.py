@@ -174,3 +174,43 @@ async def test_without_a_clip_there_are_no_pictures(bench: Bench, clip: bytes) -
 def test_the_names_are_those_of_the_site() -> None:
     local = datetime(2026, 3, 1, 11, 0, 1)  # noqa: DTZ001 - the site's clock
     assert make_path("camera_1", 7, local, B) == "camera_1/pictures/7_20260301_110001_b.jpg"
+
+
+# --- later than at the end of a conversion ---------------------------------------------------------------------------
+
+
+AN_HOUR_OLD = "UPDATE events SET created_at = UTC_TIMESTAMP(6) - INTERVAL 1 HOUR"
+
+
+async def test_an_event_that_was_left_without_pictures_gets_them(bench: Bench, clip: bytes) -> None:
+    """As those of an older database, whose conversions asked for none."""
+    event_id = await playable(bench, clip)
+    await bench.sql("DELETE FROM jobs")
+    await bench.sql(AN_HOUR_OLD)
+    assert await bench.shared.linking.look_for_overdue() == 0
+    await make(bench)
+    assert (await bench.seen(event_id)).thumbnail_transferred
+    await bench.shared.linking.look_for_overdue()
+    assert (await bench.job(event_id, STILLS)).state is JobState.DONE
+
+
+async def test_an_event_whose_clip_is_not_playable_waits(bench: Bench, clip: bytes) -> None:
+    await bench.clip(clip)
+    await bench.sql(AN_HOUR_OLD)
+    await bench.shared.linking.look_for_overdue()
+    assert await bench.sql("SELECT kind FROM jobs") == [("remux",)]
+
+
+async def test_pictures_that_vanished_are_made_anew_once_that_is_noticed(bench: Bench, clip: bytes) -> None:
+    event_id = await playable(bench, clip)
+    await make(bench)
+    await bench.sql(AN_HOUR_OLD)
+    await bench.shared.storage.open()
+    thumbnail = await own_path(bench, event_id, THUMBNAIL)
+    (bench.root / thumbnail).unlink()
+    bench.shared.storage_check.request(repair=True, force=True)
+    await bench.shared.storage_check.run_requested()
+    assert not (await bench.seen(event_id)).thumbnail_transferred
+    await make(bench)
+    assert (await bench.seen(event_id)).thumbnail_transferred
+    assert (await jpeg(bench.root / thumbnail)).width == 480
