@@ -1,6 +1,6 @@
 // One camera: plots that answer to the pointer, facts that stay as they are now, a removal that is seen to go on.
 /* global uPlot */
-import { ask, send } from "../ui.js";
+import { ask, fragment, send } from "../ui.js";
 import { exchange, refreshParts } from "./parts.js";
 
 const cameraId = document.querySelector("[data-camera-page]").dataset.cameraPage;
@@ -19,17 +19,15 @@ const colour = (name) => {
   probe.remove();
   return found;
 };
-// Hours of the site, wherever the reader is: the server's times carry the site's offset.
-const local = (text) => Date.parse(`${text.slice(0, 19)}Z`) / 1000;
-const two = (number) => String(number).padStart(2, "0");
-const hourOf = (seconds) => `${two(new Date(seconds * 1000).getUTCHours())}:00`;
-const dayOf = (seconds) => new Date(seconds * 1000).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+// Times are the site's, wherever the reader is.
+const told = (seconds, zone, options) => new Intl.DateTimeFormat("en-GB", { timeZone: zone, ...options }).format(seconds * 1000);
+const hourOf = (seconds, zone) => told(seconds, zone, { hour: "2-digit", minute: "2-digit" });
+const dayOf = (seconds, zone) => told(seconds, zone, { day: "numeric", month: "short" });
 
-function draw(place, span, hours) {
-  const xs = hours.map((hour) => local(hour.start));
-  const told = document.createElement("span");
-  told.className = "told number";
-  told.hidden = true;
+function draw(place, { span, zone, xs, counts }) {
+  const words = document.createElement("span");
+  words.className = "told number";
+  words.hidden = true;
   const isDay = span === "24h";
   const axis = { stroke: colour("--muted"), font: "12px system-ui, sans-serif", ticks: { show: false } };
   const made = new uPlot(
@@ -37,11 +35,11 @@ function draw(place, span, hours) {
       width: place.clientWidth,
       height: HEIGHT,
       legend: { show: false },
-      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
+      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone),
       cursor: { y: false, points: { show: false }, drag: { x: !isDay, y: false } },
       scales: { x: { time: true, range: (_, low, high) => [low - 1800, high + 1800] }, y: { range: (_, __, high) => [0, Math.max(1, high)] } },
       axes: [
-        { ...axis, grid: { show: false }, space: 56, size: 26, values: (_, at) => at.map((seconds) => (isDay || seconds % 86400 ? hourOf(seconds) : dayOf(seconds))) },
+        { ...axis, grid: { show: false }, space: 56, size: 26, values: (_, at) => at.map((seconds) => (isDay || hourOf(seconds, zone) !== "00:00" ? hourOf(seconds, zone) : dayOf(seconds, zone))) },
         { ...axis, size: 34, space: 36, grid: { stroke: colour("--line"), width: 1 }, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000] },
       ],
       series: [{}, { fill: colour("--accent"), stroke: colour("--accent"), width: 0, paths: uPlot.paths.bars({ size: [isDay ? 0.72 : 1, 64], align: 0 }), points: { show: false } }],
@@ -49,39 +47,40 @@ function draw(place, span, hours) {
         setCursor: [
           (self) => {
             const at = self.cursor.idx;
-            told.hidden = at == null || self.cursor.left < 0;
-            if (told.hidden) return;
-            const { events } = hours[at];
-            told.textContent = `${isDay ? "" : `${dayOf(xs[at])}, `}${hourOf(xs[at])}: ${events === 1 ? "1 event" : `${events.toLocaleString("en")} events`}`;
-            const left = self.over.offsetLeft + self.cursor.left;
-            told.style.left = `${Math.max(0, Math.min(left - told.offsetWidth / 2, place.clientWidth - told.offsetWidth))}px`;
+            words.hidden = at == null || self.cursor.left < 0;
+            if (words.hidden) return;
+            const events = counts[at] === 1 ? "1 event" : `${counts[at].toLocaleString("en")} events`;
+            words.textContent = `${isDay ? "" : `${dayOf(xs[at], zone)}, `}${hourOf(xs[at], zone)}: ${events}`;
+            const left = self.over.offsetLeft + self.cursor.left - words.offsetWidth / 2;
+            words.style.left = `${Math.max(0, Math.min(left, place.clientWidth - words.offsetWidth))}px`;
           },
         ],
       },
     },
-    [xs, hours.map((hour) => hour.events)],
+    [xs, counts],
   );
-  place.replaceChildren(made.root, told);
+  place.replaceChildren(made.root, words);
   return made;
 }
 
-async function plot(figure) {
+function plot(figure) {
+  const { plot: span, first, zone } = figure.dataset;
+  const counts = figure.dataset.counts.split(",").map(Number);
+  if (!counts.some(Boolean)) return; // the words say so
   const place = figure.querySelector(".drawing");
-  const { hours } = await send("GET", `${api}/activity?span=${figure.dataset.plot}`);
-  if (!hours.some((hour) => hour.events)) return;
-  plots.push({ place, span: figure.dataset.plot, hours, made: draw(place, figure.dataset.plot, hours) });
+  const data = { span, zone, counts, xs: counts.map((_, number) => Number(first) + 3600 * number) };
+  plots.push({ place, data, made: draw(place, data) });
   figure.dataset.drawn = "";
 }
 
 function redraw() {
   for (const one of plots) {
     one.made.destroy();
-    one.made = draw(one.place, one.span, one.hours);
+    one.made = draw(one.place, one.data);
   }
 }
 
-// What the server drew stays where a plot cannot be made.
-for (const figure of document.querySelectorAll("[data-plot]")) plot(figure).catch(() => {});
+for (const figure of document.querySelectorAll("[data-plot]")) plot(figure);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 new MutationObserver(redraw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
 const wide = new ResizeObserver(() => {
@@ -98,9 +97,12 @@ async function follow() {
   while (document.querySelector("[data-removing]")) {
     await new Promise((go) => setTimeout(go, 1000));
     try {
+      // The list still has it as long as there is something to see here.
+      const list = await fragment("/cameras");
+      if (!list.querySelector(`.away a[href="/cameras/${cameraId}"]`)) return location.assign("/cameras");
       await exchange(["notices", "footage"]);
-    } catch (error) {
-      if (error.status === 404) return location.assign("/cameras");
+    } catch {
+      // The server is away for a moment; the bar says so.
     }
   }
 }

@@ -81,7 +81,15 @@ class Plot:
     title: str
     summary: str
     outline: str
-    """The bars as a path, 1000 wide and 100 high."""
+    """The bars as a path, 100 high and one wide for each hour."""
+    length: int
+    """How many hours."""
+    first: int
+    """When the first hour begins, in seconds since 1970."""
+    counts: str
+    """Events of each hour, for scripts."""
+    zone: str
+    """The site's time zone."""
     highest: str
     """What the highest bar stands for."""
     ticks: tuple[str, ...]

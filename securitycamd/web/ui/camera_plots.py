@@ -132,7 +132,11 @@ def plot(hours: Sequence[HourOfEvents], span: ActivitySpan, zone: ZoneInfo, now:
         span=span.value,
         title=TITLES[span],
         summary=_summary(hours, total, highest, zone, now),
-        outline=_outline(hours, highest),
+        outline=_outline(hours, highest, span),
+        length=len(hours),
+        first=int(hours[0].start.timestamp()) if hours else 0,
+        counts=",".join(str(hour.events) for hour in hours),
+        zone=zone.key,
         highest=f"{count(highest)} an hour" if highest else "",
         ticks=_ticks(now - span.length, now, span, zone),
         row_head="Day" if by_day else "Hour",
@@ -161,17 +165,18 @@ def _events(number: int) -> str:
     return "1 event" if number == 1 else f"{count(number)} events"
 
 
-def _outline(hours: Sequence[HourOfEvents], highest: int) -> str:
+def _outline(hours: Sequence[HourOfEvents], highest: int, span: ActivitySpan) -> str:
     if not highest:
         return ""
-    step = LENGTH / len(hours)
-    wide = step * (0.72 if step > 10 else 1)
+    top = round(HEIGHT)
+    # Few bars stand apart; many would be lost in the gaps between them.
+    left, wide = (0.14, ".72") if span is ActivitySpan.DAY else (0, "1")
     bars = (
-        (number * step + (step - wide) / 2, HEIGHT * hour.events / highest)
+        (number + left, max(1, round(HEIGHT * hour.events / highest)))
         for number, hour in enumerate(hours)
         if hour.events
     )
-    return "".join(f"M{x:.1f} {HEIGHT:.0f}v{-high:.1f}h{wide:.1f}V{HEIGHT:.0f}z" for x, high in bars)
+    return "".join(f"M{x:g} {top}v-{high}h{wide}V{top}z" for x, high in bars)
 
 
 def _by_hour(hours: Sequence[HourOfEvents], zone: ZoneInfo, now: datetime) -> Iterable[PlotRow]:
