@@ -6,7 +6,7 @@ the kept counts know that they hold nothing are jumped over (:func:`skip`).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final, Literal
@@ -30,6 +30,8 @@ _T = tally_table.c
 STATEMENT_SECONDS: Final = 5
 """The server itself ends a search that takes longer: a disk that crawls must not hold a connection."""
 LARGEST_ID: Final = 2**64 - 1
+RARE: Final = 100
+"""Of a filter that lets less than one in so many lines through, the minutes without any are jumped over."""
 JUMP_SERIES_LIMIT: Final = 120
 """With more counts to ask, where the next line can be is not asked: lines are looked at instead."""
 
@@ -248,10 +250,17 @@ def names_of(wanted: LineQuery) -> list[str]:
     ]
 
 
-def may_skip(wanted: LineQuery) -> bool:
-    """Whether :func:`skip` is worth asking."""
-    filtered = wanted.sources is not None or wanted.levels is not None
-    return filtered and len(names_of(wanted)) <= JUMP_SERIES_LIMIT
+async def is_rare(session: Database | Transaction, wanted: LineQuery) -> bool:
+    """Whether so few of the lines that a search looks at match, by the counts, that :func:`skip` saves work."""
+    shape, _ = _shape(wanted)
+    if not (shape.by_sources or shape.by_levels) or len(names_of(wanted)) > JUMP_SERIES_LIMIT:
+        return False
+    looked_at = replace(
+        wanted,
+        sources=wanted.sources if shape.walk == "source" else None,
+        levels=wanted.levels if shape.walk == "level" else None,
+    )
+    return RARE * await count(session, wanted) < await count(session, looked_at)
 
 
 @cache

@@ -16,8 +16,6 @@ LOOKS_FIRST: Final = 1000
 LOOKS_MOST: Final = 16_000
 """Lines that one statement looks at: few at first, more while that is quick."""
 QUICK_SECONDS: Final = 0.05
-RARE: Final = 100
-"""A filter that lets less than one in so many lines through has minutes without any, which are jumped over."""
 DOWNLOAD_LIMIT: Final = 100_000
 DOWNLOAD_PIECE: Final = 1000
 
@@ -100,16 +98,15 @@ class LogSearchService:
     ) -> FoundLines:
         ends_at = time.monotonic() + seconds
         lines: list[LogLine] = []
-        found: list[LogLine] = []
         looks = LOOKS_FIRST
-        may_skip = rows.may_skip(wanted)
+        is_rare = await rows.is_rare(self._database, wanted)
         further: Place | None = place
         while further is not None and len(lines) < limit:
             started = time.monotonic()
             if started > ends_at and further != place:  # every answer gets on, however little time it has
                 return FoundLines(_oldest_first(lines, direction), further, is_cut_short=True)
             until = None
-            if may_skip and len(found) * RARE < looks:
+            if is_rare:
                 # From minute to minute that has some, past all that lies between.
                 minute = await rows.skip(self._database, wanted, further, direction)
                 if minute is None:

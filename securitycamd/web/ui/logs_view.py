@@ -97,7 +97,7 @@ def _first(found: FoundLines) -> str:
 def _sources(
     sources: Sequence[str], cameras: Sequence[Camera], query: LinesPageQuery, names: Mapping[str, str]
 ) -> Iterable[Box]:
-    known = {camera.camera_id for camera in cameras} | set(sources) | set(query.source)
+    known = {CENTRAL_SOURCE, *(camera.camera_id for camera in cameras), *sources, *query.source}
     for source in sorted(known, key=lambda source: (source != CENTRAL_SOURCE, names.get(source, source).casefold())):
         yield Box(source, names.get(source, source), source in query.source)
 
