@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import bindparam, func, select
 
-from securitycamd.db import tallies
+from securitycamd.db import events, tallies
 from securitycamd.db.engine import Database, Transaction
 from securitycamd.db.event_index import kind_series
 from securitycamd.db.statements import Query, one_of
@@ -19,6 +19,8 @@ _T = tally_table.c
 Session = Database | Transaction
 Kind = tuple[str, str | None]
 """A camera and a category; ``None``: not looked at yet."""
+DAYS_LIMIT: Final = 62
+"""Shorter spans are summed by day, longer ones by month."""
 EVERY_CATEGORY: Final[tuple[str | None, ...]] = (None, *sorted(Category))
 
 _IN_SPAN: Final = (
@@ -36,19 +38,26 @@ _BY_START: Final = Query(
 
 async def at_most(
     session: Session, cameras: Iterable[str], categories: Iterable[str | None], span: Span
-) -> dict[Kind, int]:
-    """Of each kind that occurs in the span, how many events at most; whole months or days are summed."""
-    names = {
+) -> tuple[dict[Kind, int], int]:
+    """Of each kind that occurs in the span, how many events at most; and of all events. Whole days or months."""
+    cameras = list(cameras)
+    names: dict[str, Kind] = {
         kind_series(camera_id, category): (camera_id, category) for category in categories for camera_id in cameras
     }
     if not names:
-        return {}
+        return {}, 0
     start, end = span.start or EARLIEST, span.end or LATEST
-    step = "day" if (end - start).days < 62 else "month"
+    step = "day" if (end - start).days < DAYS_LIMIT else "month"
     rows = await session.rows(
-        _SUMS, series=list(names), span=step, start=time_out(tallies.floor(start, step)), end=time_out(end)
+        _SUMS,
+        series=[*names, events.series(None)],
+        span=step,
+        start=time_out(tallies.floor(start, step)),
+        end=time_out(end),
     )
-    return {names[series]: int(n) for series, n in rows}
+    found = {series: int(n) for series, n in rows}
+    everything = found.pop(events.series(None), 0)
+    return {names[series]: n for series, n in found.items()}, everything
 
 
 async def by_start(

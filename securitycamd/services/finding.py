@@ -22,13 +22,15 @@ from securitycamd.domain.models import Event, EventFilter, FoundPage, Neighbours
 from securitycamd.domain.names import is_camera_id
 from securitycamd.domain.principal import Principal
 
-PATIENCE: Final = (1_000, 20_000)
+PATIENCE: Final = (1_000, 10_000)
 """Rows of an index that are passed over for a page: at first, and when that did not fill it."""
-RARE_LOOKUPS: Final = 1_000
-"""So many events are looked up one by one, where the index does not hold all that is asked."""
+LOOKUPS: Final = (200, 1_000)
+"""The same where events must be looked up one by one: at first, and when it is known that there are no more."""
 STREAMS_LIMIT: Final = 40
 """More kinds (a camera and a category) than these are not merged, but read all together."""
 RARE_STREAMS_LIMIT: Final = 120
+FEW_STREAMS: Final = 10
+COMMON_SHARE: Final = 0.1
 COUNT_LIMIT: Final = 1_000
 """What is not counted anyway is counted so far."""
 
@@ -90,7 +92,11 @@ class FindingService:
         newer = None
         if before is not None:
             newer = await self._way_up(wanted, way, found[0] if found else Place(before.timestamp, before.event_id - 1))
-        return await self._page(wanted, way, found, newer, older, None if len(found) == limit else stretch.reached)
+        searched_to = None if len(found) == limit else stretch.reached
+        known = None
+        if before is None and len(stretch.found) <= limit:
+            known = Total(len(found), is_exact=stretch.reached is None)
+        return await self._page(wanted, way, found, newer, older, searched_to, known)
 
     async def neighbours(self, principal: Principal, wanted: EventFilter, event: Event) -> Neighbours:
         """The events that come just after and just before ``event`` in time among those that match."""
@@ -131,10 +137,13 @@ class FindingService:
         newer: Place | None,
         older: Place | None,
         searched_to: datetime | None,
+        total: Total | None = None,
     ) -> FoundPage:
         events = await event_rows.by_ids(self._database, [place.event_id for place in found])
         items = [events[place.event_id] for place in found if place.event_id in events]
-        total, position = await self._total(wanted, way, found[0] if found else None, is_first=newer is None)
+        position: int | None = 0
+        if total is None:
+            total, position = await self._total(wanted, way, found[0] if found else None, is_first=newer is None)
         return FoundPage(items, total, position, newer, older, searched_to)
 
     async def _total(
@@ -175,16 +184,20 @@ class FindingService:
         options: list[tuple[int, int, Path]] = []
         if wanted.cameras is not None or wanted.categories is not None:
             categories = kinds.EVERY_CATEGORY if wanted.categories is None else sorted(wanted.categories)
-            known = await kinds.at_most(self._database, await self._cameras(wanted), categories, wanted.span)
+            cameras = await self._cameras(wanted)
+            known, everything = await kinds.at_most(self._database, cameras, categories, wanted.span)
             if not known:
                 return None
-            options.append((sum(known.values()), PATIENCE[-1], Path(rows.KIND, tuple(sorted(known, key=str)))))
+            count = sum(known.values())
+            # Where every tenth event is of these kinds, all of them in one go are read faster than many streams.
+            if count < everything * COMMON_SHARE or len(known) <= FEW_STREAMS:
+                options.append((count, PATIENCE[-1], Path(rows.KIND, tuple(sorted(known, key=str)))))
         for path in rows.flags(wanted):
-            limit = RARE_LOOKUPS + 1
+            limit = LOOKUPS[-1] + 1
             few = await rows.driver_rows(self._database, path, wanted, rows.whole(wanted), limit=limit)
             if not few:
                 return None
-            options.append((few, RARE_LOOKUPS, path))
+            options.append((few, LOOKUPS[-1], path))
         return _best(options, wanted)
 
     async def _stretch(
@@ -194,21 +207,30 @@ class FindingService:
         if way.is_short:
             found = await rows.places(self._database, way.path, wanted, window, limit=limit, ascending=ascending)
             return _Stretch(found)
-        for flag in rows.flags(wanted):
+        flags = rows.flags(wanted)
+        for flag in flags:
             # Where one of the things that are asked for has not occurred at all need not be looked.
             first = await rows.edge(self._database, flag, wanted, window, ascending=ascending)
             if first is None:
                 return _Stretch([])
             window = _from(window, first, ascending=ascending)
-        found = []
-        reached = None
-        for patience in PATIENCE:
-            reached = await rows.passed(self._database, way.path, wanted, window, rows=patience, ascending=ascending)
-            part = window if reached is None else _up_to(window, reached, ascending=ascending)
-            found = await rows.places(self._database, way.path, wanted, part, limit=limit, ascending=ascending)
-            if len(found) >= limit or reached is None:
-                return _Stretch(found)
-        return _Stretch(found, reached)
+        tries = [(flag, LOOKUPS[0]) for flag in flags] + [(way.path, patience) for patience in PATIENCE]
+        stretch = _Stretch([])
+        for path, patience in tries:
+            stretch = await self._look(path, wanted, window, limit, patience, ascending=ascending)
+            if len(stretch.found) >= limit or stretch.reached is None:
+                return _Stretch(stretch.found)
+        return stretch
+
+    async def _look(
+        self, path: Path, wanted: EventFilter, window: Window, limit: int, patience: int, *, ascending: bool
+    ) -> _Stretch:
+        """What matches among the next ``patience`` rows of a driver."""
+        reached = await rows.passed(self._database, path, wanted, window, rows=patience, ascending=ascending)
+        part = window if reached is None else _up_to(window, reached, ascending=ascending)
+        return _Stretch(
+            await rows.places(self._database, path, wanted, part, limit=limit, ascending=ascending), reached
+        )
 
 
 def _visible(principal: Principal, wanted: EventFilter) -> EventFilter:

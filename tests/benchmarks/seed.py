@@ -2,6 +2,7 @@
 
 import subprocess
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 from securitycamd.db.events import ALL_CAMERAS
@@ -14,6 +15,43 @@ _STARTS = {
     "hour": "DATE_FORMAT(timestamp, '%Y-%m-%d %H:00:00')",
     "minute": "DATE_FORMAT(timestamp, '%Y-%m-%d %H:%i:00')",
 }
+
+
+PENDING = 400
+"""The newest events that nobody has looked at yet."""
+CATEGORIES = {
+    "person": 350, "vehicle": 280, "light": 160, "vegetation": 110, "nothing": 58, "animal": 30, "unknown": 11,
+    "package": 1,
+}  # fmt: skip
+STATUSES = {"complete": 970, "interrupted": 22, "failed": 8}
+SUBJECTS = {
+    "Person walks along the path": 350, "Car drives past the gate": 280, "Sunlight moves over the lawn": 160,
+    "Branches move in the wind": 110, "Nothing changed": 58, "Cat crosses the driveway": 30, "Unclear movement": 11,
+    "Parcel left at the door": 1,
+}  # fmt: skip
+DETAILS = {
+    "in a dark jacket": 400, "near the parked van": 300, "from the left": 200, "beside the garden fence": 70,
+    "with an umbrella": 15, "with a bicycle": 10, "carrying a ladder": 3, "under scaffolding": 1,
+    "with a wheelbarrow": 1,
+}  # fmt: skip
+
+
+def _chance(salt: int) -> str:
+    """A number from 0 to 999 that looks random, and is the same for the same event and salt."""
+    return f"(CONV(SUBSTR(MD5(CONCAT(seq, '-{salt}')), 1, 8), 16, 10) % 1000)"
+
+
+def _share(shares: dict[str, int], salt: int) -> str:
+    """One of the words, each as often among a thousand as it says."""
+    bounds = ", ".join(str(bound) for bound in accumulate(shares.values()))
+    return f"ELT(1 + INTERVAL({_chance(salt)}, {bounds}), {', '.join(map(repr, shares))})"
+
+
+# The last word is of one event in twenty thousand.
+_SENTENCE = (
+    f"{_share(SUBJECTS, 1)}, ', ', {_share(DETAILS, 2)}, '; in the second picture ', {_share(DETAILS, 8)},"
+    " '. Nothing else in the scene has changed. Plate ', HEX(seq % 20000 + 4096), '.'"
+)
 
 
 @dataclass(frozen=True)
@@ -47,21 +85,36 @@ class Seed:
                 ("video_mp4_path", "videos", "video.mp4"),
             )
         }
-        insert = (
-            "INSERT INTO events (id, camera_id, timestamp, motion_score, confidence_score, status,"
-            f" {', '.join(path)}, video_duration, image_a_transferred, image_b_transferred,"
-            " thumbnail_transferred, video_transferred, mp4_conversion_status, mp4_converted_at, ai_processed,"
-            " ai_processed_at, ai_person_detected, ai_confidence, ai_objects, ai_description, ai_phrase, created_at)"
-            " SELECT seq, CONCAT('camera_', 1 + (seq * 7) % 27),"
-            f" UTC_TIMESTAMP(6) - INTERVAL ({self.events} - seq) * {step} MICROSECOND,"
-            " 500 + (seq * 37) % 9000, (seq * 13) % 110, 'complete',"
-            f" {', '.join(path.values())}, 40 + seq % 20, 1, 1, 1, 1, 'complete', UTC_TIMESTAMP(6), 1,"
-            ' UTC_TIMESTAMP(6), seq % 3 = 0, 0.87, \'[{{"label":"person","count":1}}]\','
-            " 'A person in a dark jacket walks along the path from the left and stops near the parked van; in the"
-            " second picture the van door is open. Nothing else in the scene changed.',"
-            " 'Person walks toward the parked van', UTC_TIMESTAMP(6)"
-            " FROM seq_{first}_to_{last}"
-        )
+        looked_at = f"seq <= {self.events} - {PENDING}"
+        values = {
+            "id": "seq",
+            "camera_id": "CONCAT('camera_', 1 + (seq * 7) % 27)",
+            "timestamp": f"UTC_TIMESTAMP(6) - INTERVAL ({self.events} - seq) * {step} MICROSECOND",
+            "motion_score": "500 + (seq * 37) % 9000",
+            "confidence_score": "(seq * 13) % 110",
+            "status": f"IF(seq > {self.events} - 20, 'processing', {_share(STATUSES, 3)})",
+            **path,
+            "video_duration": "40 + seq % 20",
+            "image_a_transferred": "1",
+            "image_b_transferred": "1",
+            "thumbnail_transferred": "1",
+            "video_transferred": "1",
+            "mp4_conversion_status": "'complete'",
+            "mp4_converted_at": "UTC_TIMESTAMP(6)",
+            "ai_processed": looked_at,
+            "ai_processed_at": f"IF({looked_at}, UTC_TIMESTAMP(6), NULL)",
+            "ai_category": f"IF({looked_at}, {_share(CATEGORIES, 1)}, NULL)",
+            "ai_person_detected": f"IF({looked_at}, {_chance(1)} < 350 OR {_chance(4)} < 20, NULL)",
+            "ai_confidence": f"IF({looked_at}, 0.3 + {_chance(5)} * 0.0007, NULL)",
+            "ai_objects": "JSON_ARRAY(JSON_OBJECT('label', 'person', 'count', 1))",
+            "ai_description": f"IF({looked_at}, CONCAT({_SENTENCE}), NULL)",
+            "ai_phrase": f"IF({looked_at}, {_share(SUBJECTS, 1)}, NULL)",
+            "created_at": "UTC_TIMESTAMP(6)",
+            "protected": f"{_chance(6)} < 1",
+            "reviewed": f"seq < {self.events} - {self.events // 12} AND {_chance(7)} < 970",
+        }
+        names, made = ", ".join(values), ", ".join(values.values())
+        insert = f"INSERT INTO events ({names}) SELECT {made} FROM seq_{{first}}_to_{{last}}"
         size = 100_000
         chunks = [
             insert.format(first=first, last=min(first + size - 1, self.events))
@@ -79,6 +132,12 @@ class Seed:
                     series=f"CONCAT('{ALL_CAMERAS}|', camera_id)", span=span, start=_STARTS[span], group="camera_id,"
                 )
             )
+            kind = "CONCAT('kind|', camera_id, '|', COALESCE(ai_category, 'pending'))"
+            counts.append(tally.format(series=kind, span=span, start=_STARTS[span], group="camera_id, ai_category,"))
+            starred = tally.format(
+                series="CONCAT('starred|', camera_id)", span=span, start=_STARTS[span], group="camera_id,"
+            )
+            counts.append(starred.replace(" FROM events ", " FROM events WHERE protected "))
         return chunks + counts
 
     def _logs(self) -> list[str]:

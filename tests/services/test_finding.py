@@ -137,7 +137,7 @@ async def test_a_filter_finds_what_it_says_on_every_way(
     chance = random.Random(seed)
     everything = await make_events(database, chance)
     if ways != "as it is":
-        monkeypatch.setattr(service, "RARE_LOOKUPS", 2)
+        monkeypatch.setattr(service, "LOOKUPS", (1, 2))
     if ways == "little patience":
         monkeypatch.setattr(service, "PATIENCE", (3, 11))
     finding = FindingService(database)
