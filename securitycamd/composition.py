@@ -20,6 +20,7 @@ from securitycamd.services.camera_removal import CameraRemovalService
 from securitycamd.services.cameras import CameraService
 from securitycamd.services.changes import ChangeHub
 from securitycamd.services.conversion import ConversionService
+from securitycamd.services.digests import DigestService
 from securitycamd.services.events import EventService
 from securitycamd.services.finding import FindingService
 from securitycamd.services.jobs import JobQueue
@@ -28,6 +29,7 @@ from securitycamd.services.log_search import LogSearchService
 from securitycamd.services.log_tail import LogTail
 from securitycamd.services.logs import LogService
 from securitycamd.services.measuring import MeasuringService
+from securitycamd.services.notices import Notices
 from securitycamd.services.optimisation import OptimisationService
 from securitycamd.services.removal import RemovalService
 from securitycamd.services.retention import RetentionService
@@ -38,9 +40,11 @@ from securitycamd.services.stills import StillsService
 from securitycamd.services.storage import StorageService
 from securitycamd.services.storage_check import CHECK_TASK, StorageCheckService
 from securitycamd.services.strays import StrayService
+from securitycamd.services.timeline import TimelineService
 from securitycamd.services.uploads import UploadService
 from securitycamd.storage.files import Files
 from securitycamd.supervision import Supervisor
+from securitycamd.tasks.digest import NAME as DIGEST_TASK
 from securitycamd.tasks.optimiser import NAME as OPTIMISER
 from securitycamd.web.app import Parts
 
@@ -73,6 +77,9 @@ class Shared:
     camera_details: CameraDetailsService
     events: EventService
     finding: FindingService
+    digests: DigestService
+    notices: Notices
+    timeline: TimelineService
     logs: LogService
     log_search: LogSearchService
     log_tail: LogTail
@@ -130,6 +137,7 @@ class Shared:
         )
         retention = RetentionService(db, settings, files, removal, measuring)
         log_tail = LogTail(db)
+        finding, timeline, notices = FindingService(db), TimelineService(db, settings), Notices()
         health = HealthMonitor(
             [
                 database.rule(db),
@@ -154,10 +162,22 @@ class Shared:
             camera_removal=camera_removal,
             camera_details=CameraDetailsService(db, settings, cameras, agents, camera_removal),
             events=events,
-            finding=FindingService(db),
             logs=LogService(db, settings, on_commit=log_tail.note_commit),
             log_search=LogSearchService(db),
             log_tail=log_tail,
+            finding=finding,
+            timeline=timeline,
+            notices=notices,
+            digests=DigestService(
+                db,
+                settings,
+                cameras,
+                finding,
+                timeline,
+                notices,
+                analyst=analysis.analyst,
+                on_request=lambda: supervisor.wake(DIGEST_TASK),
+            ),
             stats=StatsService(db, settings, cameras, files, jobs),
             uploads=UploadService(settings, events, files),
             linking=linking,
@@ -186,6 +206,8 @@ class Shared:
             camera_details=self.camera_details,
             events=self.events,
             finding=self.finding,
+            digests=self.digests,
+            timeline=self.timeline,
             logs=self.logs,
             log_search=self.log_search,
             log_tail=self.log_tail,

@@ -10,6 +10,8 @@ from securitycamd.services.camera_removal import TASK as CAMERA_REMOVAL
 from securitycamd.services.storage_check import CHECK_TASK
 from securitycamd.supervision import TaskControl, TaskSpec
 from securitycamd.tasks.cameras import AGENT_STATUS, ask_agents, remove_cameras
+from securitycamd.tasks.digest import NAME as DIGEST_TASK
+from securitycamd.tasks.digest import write_reports
 from securitycamd.tasks.linker import check_storage, link_files
 from securitycamd.tasks.optimiser import NAME as OPTIMISER
 from securitycamd.tasks.optimiser import Optimiser
@@ -141,6 +143,13 @@ def task_specs(
             beat_seconds=120,
         ),
         TaskSpec(
+            DIGEST_TASK,
+            "Has each day's report written",
+            write_reports(shared.digests),
+            # A model on a small machine may take its time.
+            beat_seconds=settings.current.analyser.timeout_seconds * 2,
+        ),
+        TaskSpec(
             "upkeep",
             "Small regular duties",
             upkeep(
@@ -149,6 +158,7 @@ def task_specs(
                     Duty("lost jobs", 5, shared.jobs.give_back_lost),
                     Duty("stale leases", 10, shared.jobs.recover_stale),
                     Duty("converter size", 5, resize),
+                    Duty("older texts", 2, shared.finding.take_in_texts),
                     Duty("log partitions", 3600, shared.logs.make_partitions),
                     Duty("old presence", 3600, shared.cameras.forget_old_presence),
                     Duty("log sources", 60, shared.log_search.look_for_sources),

@@ -1,5 +1,6 @@
 """What can be set, table by table, with its bounds and defaults. ``config/securitycamd.toml`` describes every key."""
 
+import datetime as dt
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -201,6 +202,20 @@ class AnalyserSettings(Section):
     lease_seconds: Annotated[float, Field(ge=2, le=3600)] = 60.0
 
 
+class DigestSettings(Section):
+    """Table ``[digest]``."""
+
+    enabled: bool = True
+    time: Clock = "07:00"
+    language: str = Field("English", min_length=2, max_length=40)
+    words: int = Field(120, ge=20, le=500)
+
+    @property
+    def at(self) -> dt.time:
+        """When yesterday's report is due, on the site's clock."""
+        return read_clock(self.time)
+
+
 class CameraRetention(Section):
     """What holds for one camera in place of what holds for all."""
 
@@ -234,4 +249,5 @@ class Settings(BaseModel):
     converter: ConverterSettings = ConverterSettings()
     analyser: AnalyserSettings = AnalyserSettings()
     optimiser: OptimiserSettings = OptimiserSettings()
+    digest: DigestSettings = DigestSettings()
     retention: RetentionSettings = RetentionSettings()

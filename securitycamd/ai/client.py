@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from securitycamd.ai import prompts
+from securitycamd.ai import digests, prompts
 from securitycamd.ai.cleaning import clean_description
 from securitycamd.ai.errors import RejectedError
 from securitycamd.ai.parsing import Reading, combine, parse_reply, read_by_rules
@@ -161,6 +161,24 @@ class Analyst:
         except AiUnavailableError as error:
             return AiState(False, (), str(error))
         return AiState(True, (), "The AI server answers and has its models.", ready=True)
+
+    async def summarise(self, prompt: str) -> str:
+        """The text model's answer to a prompt as plain paragraphs, cleaned and bounded; may be empty.
+
+        Raises:
+            AiUnavailableError: the AI server is away, busy or lacks the text model.
+            AnalysisError: it refuses this prompt.
+        """
+        try:
+            answer = await (await self._server()).chat(
+                self._settings.text_model,
+                [{"role": "user", "content": prompt}],
+                temperature=_DESCRIPTION_TEMPERATURE,
+                token_limit=digests.TOKENS,
+            )
+        except RejectedError as error:
+            raise AnalysisError("The AI server does not accept the report's prompt.") from error
+        return digests.clean_report(answer)
 
     async def close(self) -> None:
         """Close the connections to the AI server."""

@@ -34,7 +34,8 @@ def kept_series(wanted: EventFilter, cameras: Collection[str]) -> list[str] | No
         return [event_rows.series(camera_id) for camera_id in sorted(cameras)]
     if asked == {"categories"}:
         categories = sorted(wanted.categories or ())
-        return [kind_series(camera_id, category) for category in categories for camera_id in sorted(cameras)]
+        names = [""] if wanted.cameras is None else sorted(cameras)
+        return [kind_series(camera_id, category) for category in categories for camera_id in names]
     if asked == {"protected"} and wanted.protected:
         return [starred_series(camera_id) for camera_id in sorted(cameras)]
     return None

@@ -140,9 +140,13 @@ async def add(transaction: Transaction, new: Sequence[NewEvent], created_at: dat
         transaction,
         tallies.EVENT_LADDER,
         [
-            (name, event.timestamp, 1)
+            change
             for event in new
-            for name in (series(None), series(event.camera_id), event_index.kind_series(event.camera_id, None))
+            for change in (
+                (series(None), event.timestamp, 1),
+                (series(event.camera_id), event.timestamp, 1),
+                *event_index.kind_changes(event.camera_id, None, event.timestamp, 1),
+            )
         ],
     )
 

@@ -12,16 +12,18 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, bindparam, func, literal, or_, select, union_all
 
 from securitycamd.db.engine import Database, Transaction
 from securitycamd.db.statements import Query, one_of
-from securitycamd.db.tables import events
+from securitycamd.db.tables import event_texts, events
 from securitycamd.db.values import time_in, time_out
 from securitycamd.domain.models import EventFilter, Place
 from securitycamd.domain.times import EARLIEST, LATEST
+from securitycamd.domain.words import Term, read_search
 
 _E = events.c
+_IS_ITS: Final = event_texts.c.event_id == _E.id
 Session = Database | Transaction
 LAST_ID: Final = 2**32
 
@@ -42,6 +44,8 @@ PROTECTED: Final = Driver("ix_events_protected", ("protected",))
 REVIEWED: Final = Driver("ix_events_reviewed", ("reviewed",))
 STATUS: Final = Driver("ix_events_status", ("status",))
 PERSON: Final = Driver("ix_events_person", ("ai_person_detected",))
+TEXT: Final = Driver("ft_event_texts_words", ("match",))
+"""The full-text index: in no order, and only for what is known to be little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,8 @@ class _Shape:
     # Of each stream which of its values are NULL.
     nulls: tuple[tuple[bool, ...], ...]
     asks: frozenset[str]
+    excluded: tuple[bool, ...] = ()
+    """Of each term of a search whether it must not be there."""
     ascending: bool = False
 
 
@@ -93,6 +99,7 @@ _ANSWERED: Final = {
     REVIEWED: frozenset({"reviewed"}),
     STATUS: frozenset({"statuses"}),
     PERSON: frozenset({"person"}),
+    TEXT: frozenset[str](),
 }
 
 
@@ -120,7 +127,39 @@ def _prepare(path: Path, wanted: EventFilter, *, ascending: bool = False) -> tup
         for column, value in zip(path.driver.columns, stream, strict=True)
         if value is not None
     }
-    return _Shape(path.driver, nulls, frozenset(rest), ascending), values | rest
+    terms = read_search(wanted.text).terms
+    values |= {f"term{place}": _needle(term) for place, term in enumerate(terms)}
+    return _Shape(path.driver, nulls, frozenset(rest), _exclusions(terms), ascending), values | rest
+
+
+def _exclusions(terms: Sequence[Term]) -> tuple[bool, ...]:
+    return tuple(term.is_excluded for term in terms)
+
+
+_AMONG: Final = 10_000
+_MONTH_MARK: Final = "~"
+
+
+def _needle(term: Term) -> str:
+    """A term as it stands among an event's words, with a mark where those have their month."""
+    if term.is_prefix:
+        *whole, last = term.spellings
+        return " " + "".join(f"{word}_{_MONTH_MARK} " for word in whole) + last
+    return " " + "".join(f"{word}_{_MONTH_MARK} " for word in term.spellings)
+
+
+def _with_month(place: int) -> Any:
+    """The needle of a term, with the month of the event that is looked at."""
+    return func.replace(bindparam(f"term{place}"), _MONTH_MARK, func.date_format(_E.timestamp, "%y%m"))
+
+
+def _said(excluded: Sequence[bool]) -> list[ColumnElement[bool]]:
+    """What a search asks of an event's words."""
+    asked = []
+    for place, is_excluded in enumerate(excluded):
+        found = func.locate(_with_month(place), event_texts.c.words)
+        asked.append(found == 0 if is_excluded else found > 0)
+    return asked
 
 
 def _between(window: Window) -> dict[str, Any]:
@@ -141,7 +180,14 @@ def _streams(shape: _Shape, *, filtered: bool) -> list[Select[Any]]:
         or_(_E.timestamp > bindparam("older_at"), _E.id > bindparam("older_id")),
     ]
     rest = [_ASKS[name] for name in sorted(shape.asks)] if filtered else []
+    with_words = bool(shape.excluded) and filtered
+    if with_words:
+        rest += _said(shape.excluded)
     order = [_E.timestamp.asc(), _E.id.asc()] if shape.ascending else [_E.timestamp.desc(), _E.id.desc()]
+    if shape.driver is TEXT:
+        hits = event_texts.c.words.match(bindparam("s0_match"))
+        statement = select(_E.timestamp, _E.id).prefix_with("STRAIGHT_JOIN").where(hits, *inside, *rest)
+        return [statement.select_from(event_texts.join(events, _IS_ITS)).order_by(*order)]
     found = []
     for place, nulls in enumerate(shape.nulls):
         fixed = [
@@ -149,6 +195,8 @@ def _streams(shape: _Shape, *, filtered: bool) -> list[Select[Any]]:
             for column, is_null in zip(shape.driver.columns, nulls, strict=True)
         ]
         statement = select(_E.timestamp, _E.id).where(*fixed, *inside, *rest).order_by(*order)
+        if with_words:
+            statement = statement.prefix_with("STRAIGHT_JOIN").select_from(events.join(event_texts, _IS_ITS))
         found.append(statement.with_hint(events, f"FORCE INDEX ({shape.driver.index})"))
     return found
 
@@ -163,6 +211,20 @@ def _page_query(shape: _Shape) -> Query:
     at, event_id = merged.c.timestamp, merged.c.id
     order = (at.asc(), event_id.asc()) if shape.ascending else (at.desc(), event_id.desc())
     return Query(select(at, event_id).order_by(*order).limit(bindparam("limit")))
+
+
+@lru_cache(maxsize=256)
+def _best_query(shape: _Shape) -> Query:
+    score: Any = literal(0)
+    for place, is_excluded in enumerate(shape.excluded):
+        if not is_excluded:
+            needle = _with_month(place)
+            left = func.char_length(func.replace(event_texts.c.words, needle, ""))
+            score += (func.char_length(event_texts.c.words) - left) / func.char_length(needle)
+    parts = [part.add_columns(score.label("score")) for part in _streams(shape, filtered=True)]
+    merged = _merged([part.limit(bindparam("among")) for part in parts])
+    best_first = (merged.c.score.desc(), merged.c.timestamp.desc(), merged.c.id.desc())
+    return Query(select(merged.c.timestamp, merged.c.id).order_by(*best_first).limit(bindparam("limit")))
 
 
 @lru_cache(maxsize=256)
@@ -189,6 +251,14 @@ async def places(
     """The first events that match in the window, from its newer end (``ascending``: from its older end)."""
     shape, values = _prepare(path, wanted, ascending=ascending)
     rows = await session.rows(_page_query(shape), **values, **_between(window), limit=limit)
+    return [Place(time_in(at), int(event_id)) for at, event_id in rows]
+
+
+async def best(session: Session, path: Path, wanted: EventFilter, window: Window, *, limit: int) -> list[Place]:
+    """The events in the window that say most often what is searched for, the best and newest first."""
+    shape, values = _prepare(path, wanted)
+    query = _best_query(shape)
+    rows = await session.rows(query, **values, **_between(window), limit=limit, among=_AMONG)
     return [Place(time_in(at), int(event_id)) for at, event_id in rows]
 
 
@@ -243,4 +313,4 @@ def flags(wanted: EventFilter) -> list[Path]:
 
 def asks_only(path: Path, wanted: EventFilter) -> bool:
     """Whether the driver's own columns answer everything that the filter asks."""
-    return asked(wanted).keys() <= _ANSWERED[path.driver]
+    return asked(wanted).keys() <= _ANSWERED[path.driver] and not read_search(wanted.text).asks

@@ -1,13 +1,13 @@
 """Counts of events by camera and category, as they are kept: for totals, for day strips, and to find what is rare."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import bindparam, func, select
 
 from securitycamd.db import events, tallies
-from securitycamd.db.engine import Database, Transaction
+from securitycamd.db.engine import Database, Row, Transaction
 from securitycamd.db.event_index import kind_series
 from securitycamd.db.statements import Query, one_of
 from securitycamd.db.tables import tallies as tally_table
@@ -34,6 +34,13 @@ _CATEGORY_OF: Final = func.substring_index(_T.series, "|", -1)
 _BY_START: Final = Query(
     select(_T.start, _CATEGORY_OF, func.sum(_T.n)).where(*_IN_SPAN).group_by(_T.start, _CATEGORY_OF)
 )
+_AT: Final = Query(
+    select(_T.start, _CATEGORY_OF, func.sum(_T.n))
+    .where(one_of(_T.series, "series"), _T.span == bindparam("span"), one_of(_T.start, "starts"))
+    .group_by(_T.start, _CATEGORY_OF)
+)
+Counts = dict[datetime, dict[str, int]]
+"""By the start of an hour or a day, then by category or "pending"."""
 
 
 async def at_most(
@@ -61,11 +68,31 @@ async def at_most(
 
 
 async def by_start(
-    session: Session, cameras: Sequence[str], step: str, start: datetime, end: datetime
-) -> Mapping[tuple[datetime, str], int]:
-    """Events of these cameras by hour or day (of UTC) and category (or "pending"), from ``start`` to ``end``."""
-    if not cameras:
+    session: Session, cameras: Sequence[str] | None, step: str, start: datetime, end: datetime
+) -> Counts:
+    """Events of these cameras (``None``: all) by hour or day of UTC, from ``start`` to before ``end``."""
+    if cameras is not None and not cameras:
         return {}
-    names = [kind_series(camera_id, category) for category in EVERY_CATEGORY for camera_id in cameras]
-    rows = await session.rows(_BY_START, series=names, span=step, start=time_out(start), end=time_out(end))
-    return {(time_in(at), category): int(n) for at, category, n in rows if int(n)}
+    limits = {"span": step, "start": time_out(start), "end": time_out(end)}
+    return _counts(await session.rows(_BY_START, series=_series(cameras), **limits))
+
+
+async def at_hours(session: Session, cameras: Sequence[str] | None, starts: Sequence[datetime]) -> Counts:
+    """The same for hours that need not follow each other."""
+    if not starts or (cameras is not None and not cameras):
+        return {}
+    moments = [time_out(start) for start in starts]
+    return _counts(await session.rows(_AT, series=_series(cameras), span="hour", starts=moments))
+
+
+def _series(cameras: Sequence[str] | None) -> list[str]:
+    names = [""] if cameras is None else cameras
+    return [kind_series(camera_id, category) for category in EVERY_CATEGORY for camera_id in names]
+
+
+def _counts(rows: Iterable[Row]) -> Counts:
+    found: Counts = {}
+    for at, category, n in rows:
+        if int(n):
+            found.setdefault(time_in(at), {})[category] = int(n)
+    return found

@@ -9,10 +9,9 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import bindparam, select
 
+from securitycamd.db import event_index, tallies
 from securitycamd.db import events as event_rows
-from securitycamd.db import tallies
 from securitycamd.db.engine import Database, Transaction
-from securitycamd.db.event_index import kind_series
 from securitycamd.db.footage import LADDER, bytes_series, protected_series, saved_series, starred_series
 from securitycamd.db.statements import Command, Query, insert_text, one_of
 from securitycamd.db.tables import events, jobs, removals
@@ -123,19 +122,22 @@ async def remove(transaction: Transaction, event: Event) -> None:
 async def remove_some(transaction: Transaction, going: Sequence[Event]) -> None:
     """Like :func:`remove`, for several events."""
     changes: list[tuple[str, Any, int]] = []
+    gone: list[Event] = []
     for event in going:
         if not await transaction.execute(_REMOVE, key=event.id):
             continue
         transaction.tell(Change(What.GONE, event.id, event.camera_id))
         changes += _out_of_the_counts(event)
+        gone.append(event)
     await tallies.add(transaction, LADDER, changes)
+    await event_index.forget(transaction, gone)
 
 
 def _out_of_the_counts(event: Event) -> list[tuple[str, Any, int]]:
     changes: list[tuple[str, Any, int]] = [
         (event_rows.series(None), event.timestamp, -1),
         (event_rows.series(event.camera_id), event.timestamp, -1),
-        (kind_series(event.camera_id, event.ai_category), event.timestamp, -1),
+        *event_index.kind_changes(event.camera_id, event.ai_category, event.timestamp, -1),
         (bytes_series(event.camera_id), event.timestamp, -event.size_bytes),
     ]
     if event.saved_bytes:

@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     Column,
+    Date,
     ForeignKey,
     Index,
     MetaData,
@@ -160,6 +161,34 @@ tallies = Table(
     Column("span", String(6, collation="ascii_bin"), primary_key=True),
     Column("start", DATETIME, primary_key=True),
     Column("n", BIGINT, nullable=False),
+)
+
+event_texts = Table(
+    "event_texts",
+    metadata,
+    Column("event_id", _ID, primary_key=True, autoincrement=False),
+    Column("words", Text(collation="ascii_bin"), nullable=False),
+    Index("ft_event_texts_words", "words", mysql_prefix="FULLTEXT"),
+)
+
+unread_texts = Table(
+    "unread_texts",
+    metadata,
+    Column("event_id", _ID, primary_key=True, autoincrement=False),
+)
+
+digests = Table(
+    "digests",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("state", _WORD, nullable=False),
+    Column("events", _ID, nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("model", String(200)),
+    Column("error", String(500)),
+    Column("attempts", SMALLINT(unsigned=True), nullable=False, server_default=_ZERO),
+    Column("updated_at", _TIME, nullable=False),
 )
 
 logs = Table(

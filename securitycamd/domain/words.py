@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-WORD_LIMIT: Final = 20
+WORD_LIMIT: Final = 19
 """Characters of a word that count."""
+KEPT_LIMIT: Final = 60_000
+"""Characters of all words of an event, as they are kept."""
 TERMS_LIMIT: Final = 12
 """Terms of a search that count."""
 TEXT_LIMIT: Final = 500
@@ -57,6 +59,11 @@ class Term:
     is_prefix: bool = False
     is_excluded: bool = False
 
+    @property
+    def is_one_word(self) -> bool:
+        """Whether it is a single whole word."""
+        return len(self.spellings) == 1 and not self.is_prefix
+
 
 @dataclass(frozen=True, slots=True)
 class Search:
@@ -65,6 +72,16 @@ class Search:
     terms: tuple[Term, ...] = ()
     ignored: tuple[str, ...] = ()
     """Parts that hold no letter or digit, or were too many."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether anything is searched for."""
+        return bool(self.terms)
+
+    @property
+    def is_one_word(self) -> bool:
+        """Whether it is a single whole word."""
+        return len(self.terms) == 1 and self.terms == self.wanted and self.terms[0].is_one_word
 
     @property
     def wanted(self) -> tuple[Term, ...]:
@@ -123,14 +140,16 @@ def words_in(text: str) -> Iterator[Word]:
             yield Word(_encoded(letters + pair, is_whole=True), place, place + (2 if pair else 1))
 
 
-def index_text(parts: Sequence[str]) -> str:
-    """The words of texts as they are kept: spellings with spaces between and around, a stop between the texts."""
-    return " " + " . ".join(" ".join(word.spelling for word in words_in(part)) for part in parts if part) + " "
+def index_text(parts: Sequence[str], month: str) -> str:
+    """The words of texts as they are kept: each with the month, spaces between and around, a stop between the texts."""
+    spelled = (" ".join(f"{word.spelling}_{month}" for word in words_in(part)) for part in parts)
+    return f" {' . '.join(filter(None, spelled))} "[:KEPT_LIMIT]
 
 
 _CHUNK: Final = re.compile(r'(-?)"([^"]*)"?|(\S+)')
 
 
+@lru_cache(maxsize=256)
 def read_search(text: str) -> Search:
     """What a person typed, understood. No text is an error.
 
@@ -157,18 +176,10 @@ def read_search(text: str) -> Search:
 
 def _spellings(chunk: str) -> tuple[str, ...]:
     found = list(words_in(chunk))
-    # The last character of a run of pairs stands in the text only where the run ends, too.
-    spellings = [
-        word.spelling
-        for place, word in enumerate(found)
-        if not (
-            place
-            and word.end - word.start == 1
-            and found[place - 1].end == word.end
-            and _is_unspaced(chunk[word.start])
-        )
-    ]
-    return tuple(spellings)
+    # The last character of a run of pairs stands by itself only where a run ends; what is typed may go on in the text.
+    if len(found) > 1 and found[-1].end == found[-2].end:
+        found.pop()
+    return tuple(word.spelling for word in found)
 
 
 def _is_single_unspaced(chunk: str) -> bool:

@@ -2,53 +2,40 @@
 
 How a filter is answered is chosen by what is rare in it. When kept counts or a look at an index tell that few events
 can match, all of them are gone through, and everything said of them is exact. Otherwise events are read in the order
-of time until a page is full, over at most :data:`PATIENCE` rows a request; what was not found by then is looked for
-further on with the next request, and the page says how far it looked.
+of time until a page is full, over a bounded number of rows a request; what was not found by then is looked for
+further on with the next request, and the page says how far it looked. Words are looked for in the full-text index where
+they are rare, month by month, and among the events in the order of time where they are not.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from securitycamd.db import cameras as camera_rows
+from securitycamd.db import event_index, kinds
 from securitycamd.db import event_totals as totals
 from securitycamd.db import events as event_rows
 from securitycamd.db import finding as rows
-from securitycamd.db import kinds
+from securitycamd.db import search as words
 from securitycamd.db.engine import Database
 from securitycamd.db.finding import Path, Window
 from securitycamd.domain.models import Event, EventFilter, FoundPage, Neighbours, Place, Total
 from securitycamd.domain.names import is_camera_id
 from securitycamd.domain.principal import Principal
+from securitycamd.domain.times import Span
+from securitycamd.domain.words import read_search
+from securitycamd.services import looking
+from securitycamd.services.looking import Way, key_of, stretch_of
 
-PATIENCE: Final = (1_000, 10_000)
-"""Rows of an index that are passed over for a page: at first, and when that did not fill it."""
-LOOKUPS: Final = (200, 1_000)
-"""The same where events must be looked up one by one: at first, and when it is known that there are no more."""
 STREAMS_LIMIT: Final = 40
 """More kinds (a camera and a category) than these are not merged, but read all together."""
 RARE_STREAMS_LIMIT: Final = 120
 FEW_STREAMS: Final = 10
 COMMON_SHARE: Final = 0.1
+TEXTS_A_TURN: Final = 200
 COUNT_LIMIT: Final = 1_000
 """What is not counted anyway is counted so far."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """How a filter is answered; ``is_short``: all its rows may be gone through in one request."""
-
-    path: Path
-    is_short: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Stretch:
-    """What was found, and up to where was looked (``None``: to the end, or until enough was found)."""
-
-    found: list[Place]
-    reached: datetime | None = None
 
 
 class FindingService:
@@ -84,7 +71,7 @@ class FindingService:
             if page is not None:
                 return page
             before = None  # less than a page is left: the first one
-        stretch = await self._stretch(way, wanted, _below(wanted, before), limit + 1)
+        stretch = await stretch_of(self._database, way, wanted, _below(wanted, before), limit + 1)
         found = stretch.found[:limit]
         older = found[-1] if len(stretch.found) > limit else None
         if older is None and stretch.reached is not None:
@@ -105,14 +92,14 @@ class FindingService:
         if way is None:
             return Neighbours(None, None)
         here = Place(event.timestamp, event.id)
-        newer = await self._stretch(way, wanted, _above(wanted, here), 1, ascending=True)
-        older = await self._stretch(way, wanted, _below(wanted, here), 1)
+        newer = await stretch_of(self._database, way, wanted, _above(wanted, here), 1, ascending=True)
+        older = await stretch_of(self._database, way, wanted, _below(wanted, here), 1)
         return Neighbours(
             newer.found[0].event_id if newer.found else None, older.found[0].event_id if older.found else None
         )
 
-    async def _rising(self, wanted: EventFilter, way: _Way, limit: int, after: Place) -> FoundPage | None:
-        stretch = await self._stretch(way, wanted, _above(wanted, after), limit + 1, ascending=True)
+    async def _rising(self, wanted: EventFilter, way: Way, limit: int, after: Place) -> FoundPage | None:
+        stretch = await stretch_of(self._database, way, wanted, _above(wanted, after), limit + 1, ascending=True)
         found = stretch.found[:limit][::-1]
         if len(found) < limit and stretch.reached is None:
             return None
@@ -120,19 +107,19 @@ class FindingService:
         if newer is None and stretch.reached is not None:
             newer = Place(stretch.reached, rows.LAST_ID)
         down = found[-1] if found else Place(after.timestamp, after.event_id + 1)
-        rest = await self._stretch(way, wanted, _below(wanted, down), 1)
+        rest = await stretch_of(self._database, way, wanted, _below(wanted, down), 1)
         older = down if rest.found or rest.reached is not None else None
         return await self._page(wanted, way, found, newer, older, None if len(found) == limit else stretch.reached)
 
-    async def _way_up(self, wanted: EventFilter, way: _Way, here: Place) -> Place | None:
+    async def _way_up(self, wanted: EventFilter, way: Way, here: Place) -> Place | None:
         """``here``, when something newer matches, or may."""
-        rest = await self._stretch(way, wanted, _above(wanted, here), 1, ascending=True)
+        rest = await stretch_of(self._database, way, wanted, _above(wanted, here), 1, ascending=True)
         return here if rest.found or rest.reached is not None else None
 
     async def _page(
         self,
         wanted: EventFilter,
-        way: _Way,
+        way: Way,
         found: list[Place],
         newer: Place | None,
         older: Place | None,
@@ -143,11 +130,13 @@ class FindingService:
         items = [events[place.event_id] for place in found if place.event_id in events]
         position: int | None = 0
         if total is None:
-            total, position = await self._total(wanted, way, found[0] if found else None, is_first=newer is None)
+            total, position = await self._total(
+                wanted, way, found[0] if found else None, len(found), is_first=newer is None
+            )
         return FoundPage(items, total, position, newer, older, searched_to)
 
     async def _total(
-        self, wanted: EventFilter, way: _Way, first: Place | None, *, is_first: bool
+        self, wanted: EventFilter, way: Way, first: Place | None, at_least: int, *, is_first: bool
     ) -> tuple[Total, int | None]:
         """How many match, and how many of them are newer than ``first``."""
         series = totals.kept_series(wanted, await self._cameras(wanted))
@@ -159,8 +148,10 @@ class FindingService:
             return Total(value, is_exact=True), position
         window = rows.whole(wanted)
         reached = None
+        if not way.is_short and wanted.text:
+            return await self._said_total(wanted, at_least), position
         if not way.is_short:
-            reached = await rows.passed(self._database, way.path, wanted, window, rows=PATIENCE[-1])
+            reached = await rows.passed(self._database, way.path, wanted, window, rows=looking.PATIENCE[-1])
             if reached is not None:
                 window = replace(window, older=Place(reached, 0))
         value = await rows.count(self._database, way.path, wanted, window, limit=COUNT_LIMIT + 1)
@@ -170,18 +161,33 @@ class FindingService:
             position = await rows.count(self._database, way.path, wanted, newer, limit=COUNT_LIMIT)
         return Total(min(value, COUNT_LIMIT), is_exact), position
 
+    async def _said_total(self, wanted: EventFilter, at_least: int) -> Total:
+        """How many events have the words, where that many have them that they are not gone through."""
+        search = read_search(wanted.text)
+        if not rows.asked(wanted) and search.is_one_word and wanted.span == Span():
+            months = await words.months(self._database, search, wanted.span)
+            return Total(sum(month.at_most for month in months), is_exact=True)
+        return Total(at_least, is_exact=False)
+
     async def _cameras(self, wanted: EventFilter) -> Collection[str]:
         if wanted.cameras is not None:
             return wanted.cameras
         return [camera.camera_id for camera in await camera_rows.everything(self._database)]
 
-    async def _way(self, wanted: EventFilter) -> _Way | None:
+    async def _way(self, wanted: EventFilter) -> Way | None:
         """How to answer; ``None``: nothing can match."""
         if wanted.span.is_empty or any(asked == frozenset() for asked in (wanted.cameras, wanted.categories)):
             return None
         if wanted.statuses == frozenset():
             return None
         options: list[tuple[int, int, Path]] = []
+        search = read_search(wanted.text)
+        bound = looking.LOOKUPS[-1] if search.asks else looking.PATIENCE[-1]
+        if search.wanted:
+            months = await words.months(self._database, search, wanted.span)
+            if not months:
+                return None
+            options.append((sum(month.at_most for month in months), looking.HITS, looking.text_path(months)))
         if wanted.cameras is not None or wanted.categories is not None:
             categories = kinds.EVERY_CATEGORY if wanted.categories is None else sorted(wanted.categories)
             cameras = await self._cameras(wanted)
@@ -191,46 +197,37 @@ class FindingService:
             count = sum(known.values())
             # Where every tenth event is of these kinds, all of them in one go are read faster than many streams.
             if count < everything * COMMON_SHARE or len(known) <= FEW_STREAMS:
-                options.append((count, PATIENCE[-1], Path(rows.KIND, tuple(sorted(known, key=str)))))
+                options.append((count, bound, Path(rows.KIND, tuple(sorted(known, key=str)))))
         for path in rows.flags(wanted):
-            limit = LOOKUPS[-1] + 1
+            limit = looking.LOOKUPS[-1] + 1
             few = await rows.driver_rows(self._database, path, wanted, rows.whole(wanted), limit=limit)
             if not few:
                 return None
-            options.append((few, LOOKUPS[-1], path))
+            options.append((few, looking.LOOKUPS[-1], path))
         return _best(options, wanted)
 
-    async def _stretch(
-        self, way: _Way, wanted: EventFilter, window: Window, limit: int, *, ascending: bool = False
-    ) -> _Stretch:
-        """The next events that match in the window, at most ``limit``."""
-        if way.is_short:
-            found = await rows.places(self._database, way.path, wanted, window, limit=limit, ascending=ascending)
-            return _Stretch(found)
-        flags = rows.flags(wanted)
-        for flag in flags:
-            # Where one of the things that are asked for has not occurred at all need not be looked.
-            first = await rows.edge(self._database, flag, wanted, window, ascending=ascending)
-            if first is None:
-                return _Stretch([])
-            window = _from(window, first, ascending=ascending)
-        tries = [(flag, LOOKUPS[0]) for flag in flags] + [(way.path, patience) for patience in PATIENCE]
-        stretch = _Stretch([])
-        for path, patience in tries:
-            stretch = await self._look(path, wanted, window, limit, patience, ascending=ascending)
-            if len(stretch.found) >= limit or stretch.reached is None:
-                return _Stretch(stretch.found)
-        return stretch
+    async def take_in_texts(self) -> None:
+        """Make some of the texts that are older than the search findable."""
+        await event_index.read_some(self._database, limit=TEXTS_A_TURN)
 
-    async def _look(
-        self, path: Path, wanted: EventFilter, window: Window, limit: int, patience: int, *, ascending: bool
-    ) -> _Stretch:
-        """What matches among the next ``patience`` rows of a driver."""
-        reached = await rows.passed(self._database, path, wanted, window, rows=patience, ascending=ascending)
-        part = window if reached is None else _up_to(window, reached, ascending=ascending)
-        return _Stretch(
-            await rows.places(self._database, path, wanted, part, limit=limit, ascending=ascending), reached
-        )
+    async def ranked(self, principal: Principal, wanted: EventFilter, *, limit: int, offset: int = 0) -> FoundPage:
+        """The events that say most often what is searched for, the best first; of many the best of the newest.
+
+        Args:
+            principal: who asks.
+            wanted: which events; its text holds at least one word.
+            limit: how many at most.
+            offset: how many of the best are left out; at most :data:`COUNT_LIMIT`.
+        """
+        wanted = _visible(principal, wanted)
+        way = await self._way(wanted)
+        if way is None:
+            return FoundPage([], Total(0, is_exact=True), 0, None, None)
+        best, reached = await looking.best_of(self._database, way, wanted, rows.whole(wanted), COUNT_LIMIT)
+        events = await event_rows.by_ids(self._database, [place.event_id for place in best[offset : offset + limit]])
+        items = [events[place.event_id] for place in best[offset : offset + limit] if place.event_id in events]
+        total = Total(len(best), is_exact=reached is None and len(best) < COUNT_LIMIT)
+        return FoundPage(items, total, offset, None, None, reached)
 
 
 def _visible(principal: Principal, wanted: EventFilter) -> EventFilter:
@@ -242,49 +239,31 @@ def _visible(principal: Principal, wanted: EventFilter) -> EventFilter:
     return replace(wanted, cameras=cameras)
 
 
-def _best(options: list[tuple[int, int, Path]], wanted: EventFilter) -> _Way:
+def _best(options: list[tuple[int, int, Path]], wanted: EventFilter) -> Way:
     """Of ``(rows, rows that may be gone through, path)`` the best; else all events in the order of time."""
     short = [
         (count, path) for count, bound, path in options if count <= bound and len(path.streams) <= RARE_STREAMS_LIMIT
     ]
     if short:
-        return _Way(min(short, key=lambda option: option[0])[1], is_short=True)
-    merged = [path for _, _, path in options if len(path.streams) <= STREAMS_LIMIT]
+        return Way(min(short, key=lambda option: option[0])[1], is_short=True)
+    merged = [path for _, _, path in options if len(path.streams) <= STREAMS_LIMIT and path.driver is not rows.TEXT]
     for path in merged:
         if rows.asks_only(path, wanted):
-            return _Way(path, is_short=True)  # every row of it matches
+            return Way(path, is_short=True)  # every row of it matches
     for path in merged:
         if path.driver is rows.KIND:
-            return _Way(path, is_short=False)
+            return Way(path, is_short=False)
     path = Path(rows.TIME)
-    return _Way(path, is_short=rows.asks_only(path, wanted))
+    return Way(path, is_short=rows.asks_only(path, wanted))
 
 
 def _below(wanted: EventFilter, place: Place | None) -> Window:
     window = rows.whole(wanted)
-    if place is None or _key(place) >= _key(window.newer):
+    if place is None or key_of(place) >= key_of(window.newer):
         return window
     return replace(window, newer=place)
 
 
 def _above(wanted: EventFilter, place: Place) -> Window:
     window = rows.whole(wanted)
-    return replace(window, older=place) if _key(place) > _key(window.older) else window
-
-
-def _from(window: Window, first: datetime, *, ascending: bool) -> Window:
-    if ascending:
-        place = Place(first, 0)
-        return replace(window, older=place) if _key(place) > _key(window.older) else window
-    place = Place(first, rows.LAST_ID)
-    return replace(window, newer=place) if _key(place) < _key(window.newer) else window
-
-
-def _up_to(window: Window, reached: datetime, *, ascending: bool) -> Window:
-    if ascending:
-        return replace(window, newer=min(window.newer, Place(reached, rows.LAST_ID), key=_key))
-    return replace(window, older=max(window.older, Place(reached, 0), key=_key))
-
-
-def _key(place: Place) -> tuple[datetime, int]:
-    return place.timestamp, place.event_id
+    return replace(window, older=place) if key_of(place) > key_of(window.older) else window

@@ -13,6 +13,7 @@ from securitycamd.services.camera_details import CameraDetailsService
 from securitycamd.services.camera_removal import CameraRemovalService
 from securitycamd.services.cameras import CameraService
 from securitycamd.services.changes import ChangeHub
+from securitycamd.services.digests import DigestService
 from securitycamd.services.events import EventService
 from securitycamd.services.finding import FindingService
 from securitycamd.services.jobs import JobQueue
@@ -27,6 +28,7 @@ from securitycamd.services.stats import StatsService
 from securitycamd.services.storage import StorageService
 from securitycamd.services.storage_check import StorageCheckService
 from securitycamd.services.strays import StrayService
+from securitycamd.services.timeline import TimelineService
 from securitycamd.services.uploads import UploadService
 from securitycamd.storage.files import Files
 from securitycamd.supervision import Supervisor
@@ -34,6 +36,7 @@ from securitycamd.web import camera_pages, keys, logs_pages, pages, static, stra
 from securitycamd.web.api import (
     camera_admin,
     cameras,
+    digests,
     events,
     finding,
     jobs,
@@ -60,6 +63,7 @@ API_ROUTES: Final[list[Route]] = [
     *camera_admin.ROUTES,
     *events.ROUTES,
     *finding.ROUTES,
+    *digests.ROUTES,
     *jobs.ROUTES,
     *uploads.ROUTES,
     *logs.ROUTES,
@@ -97,6 +101,8 @@ class Parts:
     camera_details: CameraDetailsService
     events: EventService
     finding: FindingService
+    digests: DigestService
+    timeline: TimelineService
     logs: LogService
     log_search: LogSearchService
     log_tail: LogTail
@@ -128,7 +134,9 @@ def make_app(parts: Parts) -> web.Application:
     app[keys.CAMERA_REMOVAL] = parts.camera_removal
     app[keys.CAMERA_DETAILS] = parts.camera_details
     app[keys.EVENTS] = parts.events
+    app[keys.DIGESTS] = parts.digests
     app[keys.FINDING] = parts.finding
+    app[keys.TIMELINE] = parts.timeline
     app[keys.LOGS] = parts.logs
     app[keys.LOG_SEARCH] = parts.log_search
     app[keys.LOG_TAIL] = parts.log_tail

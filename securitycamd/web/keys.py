@@ -11,6 +11,7 @@ from securitycamd.services.camera_details import CameraDetailsService
 from securitycamd.services.camera_removal import CameraRemovalService
 from securitycamd.services.cameras import CameraService
 from securitycamd.services.changes import ChangeHub
+from securitycamd.services.digests import DigestService
 from securitycamd.services.events import EventService
 from securitycamd.services.finding import FindingService
 from securitycamd.services.jobs import JobQueue
@@ -25,6 +26,7 @@ from securitycamd.services.stats import StatsService
 from securitycamd.services.storage import StorageService
 from securitycamd.services.storage_check import StorageCheckService
 from securitycamd.services.strays import StrayService
+from securitycamd.services.timeline import TimelineService
 from securitycamd.services.uploads import UploadService
 from securitycamd.storage.files import Files
 from securitycamd.supervision import Supervisor
@@ -36,7 +38,9 @@ AGENTS: Final = web.AppKey("agents", AgentStatusService)
 CAMERA_REMOVAL: Final = web.AppKey("camera_removal", CameraRemovalService)
 CAMERA_DETAILS: Final = web.AppKey("camera_details", CameraDetailsService)
 EVENTS: Final = web.AppKey("events", EventService)
+DIGESTS: Final = web.AppKey("digests", DigestService)
 FINDING: Final = web.AppKey("finding", FindingService)
+TIMELINE: Final = web.AppKey("timeline", TimelineService)
 LOGS: Final = web.AppKey("logs", LogService)
 LOG_SEARCH: Final = web.AppKey("log_search", LogSearchService)
 LOG_TAIL: Final = web.AppKey("log_tail", LogTail)

@@ -17,6 +17,7 @@ _REASONS: Final = {200: "Done", 201: "Created", 202: "Received so far", 503: "Te
 CHAPTERS: Final = {
     "cameras": "Registration and what is known of the cameras",
     "events": "Motion events, their files and what was seen",
+    "digests": "A short report of each day",
     "retention": "What is kept, what goes next, and what people decide about single events",
     "storage": "Whether rows and files agree, and files that fit no event",
     "logs": "Log lines of agents and of the server",

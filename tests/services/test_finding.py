@@ -14,7 +14,7 @@ from securitycamd.domain.models import Event, EventFilter, NewEvent, Place
 from securitycamd.domain.names import Category, EventStatus
 from securitycamd.domain.principal import TRUSTED_OPERATOR, Principal
 from securitycamd.domain.times import Span
-from securitycamd.services import finding as service
+from securitycamd.services import looking
 from securitycamd.services.finding import FindingService
 from tests.db.samples import CAMERAS, add_events, register_all
 
@@ -137,9 +137,9 @@ async def test_a_filter_finds_what_it_says_on_every_way(
     chance = random.Random(seed)
     everything = await make_events(database, chance)
     if ways != "as it is":
-        monkeypatch.setattr(service, "LOOKUPS", (1, 2))
+        monkeypatch.setattr(looking, "LOOKUPS", (1, 2))
     if ways == "little patience":
-        monkeypatch.setattr(service, "PATIENCE", (3, 11))
+        monkeypatch.setattr(looking, "PATIENCE", (3, 11))
     finding = FindingService(database)
     for _ in range(25):
         wanted = random_filter(chance, everything)

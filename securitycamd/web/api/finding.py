@@ -1,14 +1,26 @@
 """``GET /api/v1/events`` and what goes with it: lists, filters, neighbours."""
 
+from datetime import UTC, datetime
 from typing import Final
 
 from aiohttp import web
 
 from securitycamd.domain.principal import Audience
+from securitycamd.domain.snippets import snippets
+from securitycamd.domain.times import EARLIEST
+from securitycamd.domain.words import read_search
 from securitycamd.web import keys
 from securitycamd.web.registry import Call, Route, json_reply
+from securitycamd.web.schemas.common import span_of
 from securitycamd.web.schemas.events import EventListReply, EventPath, event_reply
-from securitycamd.web.schemas.finding import FindQuery, FoundReply, NeighboursReply, neighbours_reply
+from securitycamd.web.schemas.finding import (
+    FindQuery,
+    FoundReply,
+    NeighboursReply,
+    TimelineQuery,
+    TimelineReply,
+    neighbours_reply,
+)
 from securitycamd.web.schemas.places import place_text
 
 
@@ -32,9 +44,12 @@ async def list_events(call: Call[None, FindQuery, None]) -> web.Response:
                 "offset": plain.offset,
             }
         )
-    page = await call.app[keys.FINDING].find(
-        call.principal, wanted, limit=query.limit, before=query.before, after=query.after
-    )
+    finding = call.app[keys.FINDING]
+    if query.is_ranked:
+        page = await finding.ranked(call.principal, wanted, limit=query.limit, offset=query.offset)
+    else:
+        page = await finding.find(call.principal, wanted, limit=query.limit, before=query.before, after=query.after)
+    search = read_search(wanted.text)
     return json_reply(
         {
             "events": [event_reply(event, zone) for event in page.items],
@@ -42,9 +57,15 @@ async def list_events(call: Call[None, FindQuery, None]) -> web.Response:
             "total_is_exact": page.total.is_exact,
             "position": page.position,
             "limit": query.limit,
-            "offset": 0,
+            "offset": query.offset,
             "newer": None if page.newer is None else place_text(page.newer),
             "older": None if page.older is None else place_text(page.older),
+            "snippets": [
+                {"event_id": event.id, "field": snippet.field, "pieces": snippet.pieces}
+                for event in page.items
+                for snippet in snippets(event, search)
+            ],
+            "ignored": search.ignored,
             "searched_to": None if page.searched_to is None else page.searched_to.astimezone(zone),
         }
     )
@@ -55,6 +76,31 @@ async def get_neighbours(call: Call[EventPath, FindQuery, None]) -> web.Response
     event = await call.app[keys.EVENTS].get(call.principal, call.path.id)
     wanted = call.query.wanted(call.app[keys.SETTINGS].current.site.zone)
     return json_reply(neighbours_reply(await call.app[keys.FINDING].neighbours(call.principal, wanted, event)))
+
+
+async def timeline(call: Call[None, TimelineQuery, None]) -> web.Response:
+    """How much happened when."""
+    query, zone = call.query, call.app[keys.SETTINGS].current.site.zone
+    span = span_of(query.start, query.end, zone)
+    found = await call.app[keys.TIMELINE].counts(
+        call.principal,
+        cameras=None if query.camera_id is None else frozenset(query.camera_id),
+        start=span.start or EARLIEST,
+        end=span.end or datetime.now(UTC),
+        step=query.step,
+    )
+    return json_reply(
+        {
+            "step": query.step,
+            "start": found.start.astimezone(zone),
+            "end": found.end.astimezone(zone),
+            "total": sum(bucket.total for bucket in found.buckets),
+            "buckets": [
+                {"start": bucket.start.astimezone(zone), "total": bucket.total, "counts": bucket.counts}
+                for bucket in found.buckets
+            ],
+        }
+    )
 
 
 ROUTES: Final = [
@@ -80,5 +126,16 @@ ROUTES: Final = [
         path_model=EventPath,
         query_model=FindQuery,
         replies={200: NeighboursReply},
+    ),
+    Route(
+        "GET",
+        "/api/v1/stats/timeline",
+        Audience.VIEWER,
+        "How much happened when, by category",
+        timeline,
+        tag="system",
+        query_model=TimelineQuery,
+        replies={200: TimelineReply},
+        description="By the hour or by the day of the site, from kept counts: at most 31 days of hours, 400 days.",
     ),
 ]

@@ -1,0 +1,132 @@
+"""Rows of the days' reports."""
+
+from datetime import date, datetime
+from typing import Any, Final
+
+from pydantic_core import from_json, to_json
+from sqlalchemy import bindparam, select
+
+from securitycamd.db.engine import Database, Row, Transaction
+from securitycamd.db.statements import Command, Query, insert_text
+from securitycamd.db.tables import digests
+from securitycamd.db.values import time_in, time_out
+from securitycamd.domain.digests import DayFacts, Digest, DigestState
+
+_D = digests.c
+Session = Database | Transaction
+_COLUMNS: Final = (_D.day, _D.state, _D.facts, _D.text, _D.model, _D.error, _D.attempts, _D.updated_at)
+_ONE: Final = Query(select(*_COLUMNS).where(_D.day == bindparam("key")))
+_LIST: Final = Query(
+    select(*_COLUMNS).where(_D.day < bindparam("before")).order_by(_D.day.desc()).limit(bindparam("limit"))
+)
+_WAITING: Final = Query(
+    select(*_COLUMNS)
+    .where(_D.day >= bindparam("since"), _D.state == DigestState.WAITING)
+    .order_by(_D.day.desc())
+    .limit(bindparam("limit"))
+)
+_ADD: Final = insert_text(
+    "digests",
+    ("day", "state", "events", "facts", "text", "updated_at"),
+    suffix="ON DUPLICATE KEY UPDATE day = day",
+)
+_CLAIM: Final = Command(
+    digests.update()
+    .where(_D.day == bindparam("key"), _D.state == DigestState.WAITING, _D.attempts == bindparam("known"))
+    .values(attempts=_D.attempts + 1, updated_at=bindparam("now"))
+)
+_FINISH: Final = Command(
+    digests.update()
+    .where(_D.day == bindparam("key"))
+    .values(
+        {
+            "state": bindparam("new_state"),
+            "events": bindparam("new_events"),
+            "facts": bindparam("new_facts"),
+            "text": bindparam("new_text"),
+            "model": bindparam("new_model"),
+            "error": None,
+            "updated_at": bindparam("now"),
+        }
+    )
+)
+_FAIL: Final = Command(
+    digests.update()
+    .where(_D.day == bindparam("key"))
+    .values({"state": bindparam("new_state"), "error": bindparam("new_error"), "updated_at": bindparam("now")})
+)
+_AGAIN: Final = Command(
+    digests.update()
+    .where(_D.day == bindparam("key"))
+    .values({"state": DigestState.WAITING.value, "attempts": 0, "error": None, "updated_at": bindparam("now")})
+)
+
+
+def _facts(text: str) -> DayFacts:
+    found = from_json(text)
+    return DayFacts(**{**found, "sayings": tuple(found.get("sayings", ()))})
+
+
+def _digest(row: Row) -> Digest:
+    return Digest(
+        date.fromisoformat(row[0]),
+        DigestState(row[1]),
+        _facts(row[2]),
+        row[3],
+        row[4],
+        row[5],
+        int(row[6]),
+        time_in(row[7]),
+    )
+
+
+async def one(session: Session, day: date) -> Digest | None:
+    """The report of a day, if it was begun."""
+    row = await session.row(_ONE, key=day)
+    return None if row is None else _digest(row)
+
+
+async def newest(session: Session, *, before: date, limit: int) -> list[Digest]:
+    """The reports of days before ``before``, newest first."""
+    return [_digest(row) for row in await session.rows(_LIST, before=before, limit=limit)]
+
+
+async def waiting(session: Session, since: date, *, limit: int) -> list[Digest]:
+    """Those since ``since`` that are to be written, newest first."""
+    return [_digest(row) for row in await session.rows(_WAITING, since=since, limit=limit)]
+
+
+async def begin(transaction: Transaction, day: date, now: datetime) -> None:
+    """Have a report of this day, unless there is one."""
+    row: dict[str, Any] = {
+        "day": day,
+        "state": DigestState.WAITING,
+        "events": 0,
+        "facts": to_json(DayFacts(0)).decode(),
+        "text": "",
+        "updated_at": time_out(now),
+    }
+    await transaction.insert_many(_ADD, [row])
+
+
+async def claim(session: Session, digest: Digest, now: datetime) -> bool:
+    """Begin an attempt at a waiting report; false: another daemon was quicker."""
+    return bool(await session.execute(_CLAIM, key=digest.day, known=digest.attempts, now=time_out(now)))
+
+
+async def finish(
+    session: Session, day: date, state: DigestState, facts: DayFacts, text: str, model: str | None, now: datetime
+) -> None:
+    """Keep a report."""
+    values = {"new_state": state, "new_events": facts.events, "new_text": text, "new_model": model}
+    await session.execute(_FINISH, key=day, new_facts=to_json(facts).decode(), now=time_out(now), **values)
+
+
+async def fail(session: Session, day: date, state: DigestState, error: str, now: datetime) -> None:
+    """Say why an attempt came to nothing; an earlier text stays."""
+    await session.execute(_FAIL, key=day, new_state=state, new_error=error[:500], now=time_out(now))
+
+
+async def again(session: Session, day: date, now: datetime) -> None:
+    """Have a report written anew; its text stays until then."""
+    await session.execute(_AGAIN, key=day, now=time_out(now))

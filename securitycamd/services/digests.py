@@ -1,0 +1,199 @@
+"""The report of a day: counts and sayings gathered, the text model asked, its answer kept; tried again when away."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+import structlog
+
+from securitycamd.ai.client import Analyst
+from securitycamd.ai.digests import SAYINGS_LIMIT, digest_prompt
+from securitycamd.config import SettingsHolder
+from securitycamd.db import digests as rows
+from securitycamd.db.engine import Database, Transaction
+from securitycamd.domain.digests import (
+    TRIES_LIMIT,
+    DayFacts,
+    Digest,
+    DigestState,
+    in_numbers,
+    is_due,
+    retry_after,
+)
+from securitycamd.domain.errors import AiUnavailableError, AnalysisError, ForbiddenError, InvalidError, NotFoundError
+from securitycamd.domain.models import Event, EventFilter
+from securitycamd.domain.names import Category
+from securitycamd.domain.notices import Notice
+from securitycamd.domain.principal import DAEMON, Principal
+from securitycamd.domain.times import Span, day_bounds, today
+from securitycamd.services.cameras import CameraService
+from securitycamd.services.finding import FindingService
+from securitycamd.services.notices import Notices
+from securitycamd.services.timeline import TimelineService
+
+log = structlog.get_logger(__name__)
+
+LOOK_BACK: Final = timedelta(days=7)
+"""Older reports that are still to be written are left; somebody may ask for them."""
+TELLING: Final = (Category.PACKAGE, Category.ANIMAL, Category.PERSON, Category.VEHICLE, Category.UNKNOWN)
+"""Whose events are told of, the rarest first."""
+EVENTS_A_CATEGORY: Final = 100
+
+
+class DigestService:
+    """Reports of days, for those who may see all cameras: a report speaks of all."""
+
+    def __init__(
+        self,
+        database: Database,
+        settings: SettingsHolder,
+        cameras: CameraService,
+        finding: FindingService,
+        timeline: TimelineService,
+        notices: Notices,
+        *,
+        analyst: Callable[[], Analyst | None],
+        on_request: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._cameras = cameras
+        self._finding = finding
+        self._timeline = timeline
+        self._notices = notices
+        self._analyst = analyst
+        self._on_request = on_request
+
+    async def newest(self, principal: Principal, *, before: date | None = None, limit: int = 30) -> list[Digest]:
+        """Reports, newest first."""
+        _require_all(principal)
+        return await rows.newest(self._database, before=before or date.max, limit=limit)
+
+    async def get(self, principal: Principal, day: date) -> Digest:
+        """The report of a day.
+
+        Raises:
+            NotFoundError: there is none.
+            ForbiddenError: it speaks of cameras that are not this principal's.
+        """
+        _require_all(principal)
+        found = await rows.one(self._database, day)
+        if found is None:
+            raise NotFoundError(f"There is no report of {day.isoformat()}.")
+        return found
+
+    async def request(self, principal: Principal, day: date) -> Digest:
+        """Have the report of a day written anew; it is, once the AI server had its time.
+
+        Raises:
+            InvalidError: the day has not begun.
+        """
+        _require_all(principal)
+        now = datetime.now(UTC)
+        if day > today(self._settings.current.site.zone, now):
+            raise InvalidError("date", "this day has not begun")
+
+        async def work(transaction: Transaction) -> None:
+            await rows.begin(transaction, day, now)
+            await rows.again(transaction, day, now)
+
+        await self._database.transact(work)
+        self._on_request()
+        return await self.get(principal, day)
+
+    async def write_due(self) -> None:
+        """Write what is to be written now: yesterday's report from its time on, and those that wait."""
+        settings = self._settings.current
+        now = datetime.now(UTC)
+        this_day = today(settings.site.zone, now)
+        if settings.digest.enabled and is_due(now.astimezone(settings.site.zone), settings.digest.at):
+            yesterday = this_day - timedelta(days=1)
+            if await rows.one(self._database, yesterday) is None:
+                await self._database.transact(lambda transaction: rows.begin(transaction, yesterday, now))
+        for digest in await rows.waiting(self._database, this_day - LOOK_BACK, limit=10):
+            due_at = digest.updated_at + retry_after(digest.attempts) if digest.attempts else digest.updated_at
+            if now >= due_at and await rows.claim(self._database, digest, now):
+                await self._write(replace(digest, attempts=digest.attempts + 1))
+
+    async def _write(self, digest: Digest) -> None:
+        facts = await self.gather(digest.day)
+        analyst = self._analyst()
+        if not facts.events or analyst is None:
+            state = DigestState.WRITTEN if facts.events else DigestState.QUIET
+            await self._keep(digest, state, facts, in_numbers(facts), None)
+            return
+        settings = self._settings.current
+        prompt = digest_prompt(
+            facts,
+            day=f"{digest.day:%A} {digest.day.day} {digest.day:%B %Y}",
+            site=settings.site.name,
+            language=settings.digest.language,
+            words=settings.digest.words,
+        )
+        try:
+            text = await analyst.summarise(prompt)
+        except (AiUnavailableError, AnalysisError) as error:
+            is_over = digest.attempts >= TRIES_LIMIT
+            state = DigestState.FAILED if is_over else DigestState.WAITING
+            await rows.fail(self._database, digest.day, state, str(error), datetime.now(UTC))
+            log.info("report waits", day=digest.day.isoformat(), reason=str(error), attempts=digest.attempts)
+            return
+        # A model without a word for the day: the numbers are what there is to say.
+        model = settings.analyser.text_model if text else None
+        await self._keep(digest, DigestState.WRITTEN, facts, text or in_numbers(facts), model)
+
+    async def _keep(self, digest: Digest, state: DigestState, facts: DayFacts, text: str, model: str | None) -> None:
+        now = datetime.now(UTC)
+        await rows.finish(self._database, digest.day, state, facts, text, model, now)
+        log.info("report written", day=digest.day.isoformat(), events=facts.events, model=model)
+        title = f"{self._settings.current.site.name}: {digest.day.isoformat()}"
+        self._notices.tell(Notice("digest", title, text, f"/digests/{digest.day.isoformat()}", now))
+
+    async def gather(self, day: date) -> DayFacts:
+        """What is known of a day; from kept counts and a bounded number of events."""
+        zone = self._settings.current.site.zone
+        start, end = day_bounds(day, zone)
+        hours = await self._timeline.counts(DAEMON, cameras=None, start=start, end=end, step="hour")
+        by_category: Counter[str] = Counter()
+        for bucket in hours.buckets:
+            by_category.update(bucket.counts)
+        week = await self._timeline.counts(DAEMON, cameras=None, start=start - timedelta(days=7), end=start, step="day")
+        busiest = max(hours.buckets, key=lambda bucket: bucket.total, default=None)
+        names = {camera.camera_id: camera.name for camera in await self._cameras.everything(DAEMON)}
+        by_camera = {}
+        for camera_id, name in names.items():
+            only = EventFilter(frozenset({camera_id}), Span(start, end))
+            if count := (await self._finding.find(DAEMON, only, limit=1)).total.value:
+                by_camera[name] = count
+        return DayFacts(
+            events=by_category.total(),
+            by_category=dict(by_category),
+            by_camera=dict(sorted(by_camera.items(), key=lambda item: -item[1])),
+            usual_events=sum(bucket.total for bucket in week.buckets) / 7 if week.buckets else None,
+            busiest_hour=busiest.start.astimezone(zone).hour if busiest else None,
+            sayings=await self._sayings(Span(start, end), names),
+        )
+
+    async def _sayings(self, span: Span, names: dict[str, str]) -> tuple[str, ...]:
+        """What was said of the most telling events: the rarest kinds first, each spread over the day."""
+        chosen: list[Event] = []
+        share = SAYINGS_LIMIT // len(TELLING)
+        for place, category in enumerate(TELLING):
+            wanted = EventFilter(span=span, categories=frozenset({category}))
+            page = await self._finding.find(DAEMON, wanted, limit=EVENTS_A_CATEGORY)
+            said = [event for event in page.items if event.ai_phrase]
+            room = share * (place + 1) - len(chosen)
+            step = max(1, -(-len(said) // room)) if room > 0 else 0
+            chosen += said[::step][:room] if step else []
+        zone = self._settings.current.site.zone
+        return tuple(
+            f"{event.timestamp.astimezone(zone):%H:%M} {names.get(event.camera_id, event.camera_id)}: {event.ai_phrase}"
+            for event in sorted(chosen, key=lambda event: event.timestamp)
+        )
+
+
+def _require_all(principal: Principal) -> None:
+    if principal.cameras is not None:
+        raise ForbiddenError("The report of a day speaks of all cameras.")

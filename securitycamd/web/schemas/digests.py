@@ -1,0 +1,85 @@
+"""The days' reports on the wire."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, Field, field_validator
+
+from securitycamd.domain.digests import Digest
+from securitycamd.web.registry import Input
+
+
+def _day(value: Any) -> Any:
+    # Pydantic would take numbers and times for days, too.
+    if isinstance(value, str):
+        try:
+            day = date.fromisoformat(value)
+        except ValueError:
+            day = None
+        if day is None or day.isoformat() != value:
+            raise ValueError("must be a day YYYY-MM-DD")
+        return day
+    return value
+
+
+class DigestPath(Input):
+    """``{date}``."""
+
+    date: date
+
+    @field_validator("date", mode="before")
+    @classmethod
+    def _is_day(cls, value: Any) -> Any:
+        return _day(value)
+
+
+class DigestQuery(Input):
+    """Which reports."""
+
+    before: Annotated[date | None, Field(description="only of days before this one")] = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 30
+
+    @field_validator("before", mode="before")
+    @classmethod
+    def _is_day(cls, value: Any) -> Any:
+        return _day(value)
+
+
+class DigestReply(BaseModel):
+    """The report of a day of the site."""
+
+    date: date
+    state: Annotated[
+        Literal["waiting", "written", "quiet", "failed"],
+        Field(description="`waiting` for the AI server; `quiet`: there were no events"),
+    ]
+    text: Annotated[str, Field(description="plain text; while it is written anew, the earlier one")]
+    model: Annotated[str | None, Field(description="who wrote it; null: made from the numbers alone")]
+    error: Annotated[str | None, Field(description="why it is not written yet")]
+    events: int
+    by_category: dict[str, int]
+    by_camera: Annotated[dict[str, int], Field(description="by the cameras' names")]
+    usual_events: Annotated[float | None, Field(description="a day's mean in the week before")]
+    busiest_hour: Annotated[int | None, Field(description="of the site's clock")]
+    sayings: Annotated[list[str], Field(description="descriptions that it was written from")]
+    updated_at: datetime
+
+
+def digest_reply(digest: Digest, zone: ZoneInfo) -> dict[str, Any]:
+    """The same in the domain's words."""
+    facts = digest.facts
+    return {
+        "date": digest.day.isoformat(),
+        "state": digest.state,
+        "text": digest.text,
+        "model": digest.model,
+        "error": digest.error,
+        "events": facts.events,
+        "by_category": facts.by_category,
+        "by_camera": facts.by_camera,
+        "usual_events": facts.usual_events,
+        "busiest_hour": facts.busiest_hour,
+        "sayings": facts.sayings,
+        "updated_at": digest.updated_at.astimezone(zone),
+    }
