@@ -1,5 +1,5 @@
 // Small comforts on top of pages that work without any of this.
-import { keys, retell } from "./ui.js";
+import { fragment, keys, retell } from "./ui.js";
 
 retell();
 setInterval(retell, 10_000);
@@ -59,3 +59,21 @@ addEventListener("keydown", (event) => {
 keys.add({ "?": "This list" }, { group: "Everywhere", run: keys.show });
 const places = { E: "/", L: "/live", C: "/cameras" };
 keys.add({ E: "Events", L: "Live", C: "Cameras" }, { group: "Everywhere", run: (key) => (location.href = places[key]) });
+
+// The cameras' state in the rail, while somebody looks.
+async function lookAtCameras() {
+  if (document.hidden || !document.querySelector("[data-camera]")) return;
+  try {
+    const page = await fragment("/fragments/cameras");
+    const [list, summary] = ["rail-cameras", "rail-summary"].map((id) => page.getElementById(id)?.innerHTML);
+    if (!list) return;
+    for (const place of document.querySelectorAll(".watch, .drop")) {
+      if (!place.contains(document.activeElement)) place.innerHTML = list;
+    }
+    document.querySelector(".watch-small summary").innerHTML = summary;
+  } catch {
+    // The bar says that the server does not answer.
+  }
+}
+setInterval(lookAtCameras, 30_000);
+document.addEventListener("visibilitychange", lookAtCameras);

@@ -7,6 +7,7 @@
 //   fragment(url)                         HTML of our own server, as a DocumentFragment
 //   toast(text, {kind, action: {label, run}, seconds})     kind: "" or "bad"; action: undo and the like
 //   ask({title, text, points, label, danger})              a confirmation; resolves to true or false
+//   dialog(title, ...nodes)               any other question; resolves by its own "close" event and returnValue
 //   keys.add({key: what it does, ...}, {group, run})        one-key shortcuts; "?" lists them
 //   reached(isReached)                    shows or hides the bar that says that the server does not answer
 
@@ -116,7 +117,7 @@ export function toast(text, { kind = "", action = null, seconds = action ? 10 : 
   return go;
 }
 
-function dialog(title, ...children) {
+export function dialog(title, ...children) {
   const close = element("button", { class: "icon-button", value: "no", "aria-label": "Close" }, icon("close"));
   const form = element("form", { method: "dialog" }, element("header", {}, element("h2", { id: "dialog-title" }, title), close));
   form.append(...children);

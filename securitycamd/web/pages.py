@@ -9,22 +9,19 @@ from typing import Any, Final
 import aiohttp_jinja2
 from aiohttp import web
 
-from securitycamd import __version__
 from securitycamd.domain.errors import DomainError, StorageUnavailableError
 from securitycamd.domain.jobs import JobKind
 from securitycamd.domain.models import Camera
 from securitycamd.domain.names import ConversionStatus
 from securitycamd.domain.principal import Audience, Principal
-from securitycamd.domain.times import Span, named_day
 from securitycamd.services.review import Change
 from securitycamd.web import keys
-from securitycamd.web.registry import Call, Route, json_reply
+from securitycamd.web.registry import Call, Route
 from securitycamd.web.schemas.events import EventPath
 from securitycamd.web.theme import chosen_theme
 from securitycamd.web.ui.contexts import Site
 from securitycamd.web.ui.event_view import event_context
 from securitycamd.web.ui.frame import docs_context, error_context
-from securitycamd.web.ui.gallery_view import gallery_context
 from securitycamd.web.ui.page_contexts import PageContext, template_values
 from securitycamd.web.ui.query import GalleryQuery
 from securitycamd.web.ui.storage_view import storage_context
@@ -44,47 +41,6 @@ def render(request: web.Request, template: str, context: PageContext, status: in
 def site_of(request: web.Request) -> Site:
     """What builders must know of the site, and how this reader wants to see it."""
     return replace(Site.of(request.app[keys.SETTINGS].current), theme=chosen_theme(request))
-
-
-async def front(call: Call[None, None, None]) -> web.Response:
-    """The gallery to a browser; to a program where the API is."""
-    if "text/html" in call.request.headers.get("Accept", ""):
-        if call.principal.role < Audience.VIEWER:
-            return error_page(call.request, 403, "Not allowed", "This page is shown on trusted networks only.")
-        response = await gallery(call)
-    else:
-        response = json_reply(
-            {
-                "name": "securitycamd",
-                "version": __version__,
-                "docs": "/docs",
-                "openapi": "/openapi.json",
-                "health": "/api/v1/health",
-            }
-        )
-    response.headers["Vary"] = "Accept"
-    return response
-
-
-async def gallery(call: Call[Any, Any, Any]) -> web.Response:
-    """Events, newest first."""
-    site = site_of(call.request)
-    query = GalleryQuery.read(call.request.query)
-    span = Span() if query.date is None else named_day(query.date, site.zone)
-    page = await call.app[keys.EVENTS].newest(
-        call.principal, camera_id=query.camera_id, span=span, limit=query.limit, offset=query.offset
-    )
-    failed = [event.id for event in page.items if event.mp4_conversion_status is ConversionStatus.FAILED]
-    context = gallery_context(
-        page,
-        await call.app[keys.CAMERAS].everything(call.principal),
-        query,
-        site=site,
-        now=datetime.now(UTC),
-        server_url=f"{call.request.scheme}://{call.request.headers.get('Host', 'localhost')}",
-        clip_errors=await call.app[keys.JOBS].errors(failed, JobKind.REMUX),
-    )
-    return render(call.request, "events.html", context)
 
 
 async def event(call: Call[EventPath, None, None]) -> web.Response:
@@ -178,7 +134,6 @@ def error_page(request: web.Request, status: int, title: str, sentence: str) -> 
 
 
 ROUTES: Final = [
-    Route("GET", "/", Audience.PUBLIC, "The gallery, or where the API is", front, page=True),
     Route("GET", "/events/{id}", Audience.VIEWER, "One event", event, path_model=EventPath, page=True),
     Route("POST", "/events/{id}/star", Audience.OPERATOR, "Star an event", star, path_model=EventPath, page=True),
     Route(

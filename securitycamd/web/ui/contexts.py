@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from securitycamd.domain.names import Category
 from securitycamd.settings import Settings
 
 
@@ -26,15 +27,6 @@ class StepState(StrEnum):
     def is_waiting(self) -> bool:
         """Whether it may still change by itself."""
         return self in {StepState.RUNNING, StepState.AHEAD}
-
-
-class Category(StrEnum):
-    """What kinds of things are told apart by colour, the most telling first."""
-
-    PERSON = "person"
-    VEHICLE = "vehicle"
-    ANIMAL = "animal"
-    OTHER = "other"
 
 
 Grade = Literal["good", "fair", "poor", "none"]
@@ -126,48 +118,6 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
-class Chip:
-    """One choice of a filter; ``is_on`` is the current one."""
-
-    label: str
-    url: str
-    is_on: bool
-
-
-@dataclass(frozen=True, slots=True)
-class CameraChip:
-    """A camera as a choice of the filter."""
-
-    label: str
-    url: str
-    is_on: bool
-    is_online: bool | None
-    """``None``: not one camera, or one that is not known."""
-
-
-@dataclass(frozen=True, slots=True)
-class DayForm:
-    """The form that picks a day."""
-
-    value: str
-    latest: str
-    """The site's today; later days have nothing."""
-    is_on: bool
-    kept: tuple[tuple[str, str], ...]
-    """Names and values of the filter's other parts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pager:
-    """Where one is in the list."""
-
-    summary: str
-    previous_url: str | None
-    next_url: str | None
-    sizes: tuple[Chip, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class StepView:
     """One step of an event in words."""
 
@@ -175,6 +125,8 @@ class StepView:
     state: StepState
     text: str
     reason: str | None = None
+    percent: int | None = None
+    """How much of it is done, while it runs and where that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,70 +139,14 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """How strong the motion was: a bar and a number, or the number alone."""
+    """How sure the models were, or how strong the motion was: a bar and a number, or the number alone."""
 
+    label: str
     value: str
     title: str
     percent: int | None
     """0 to 100, the bar; ``None`` without one."""
     grade: Grade
-
-
-@dataclass(frozen=True, slots=True)
-class CardView:
-    """An event in the gallery."""
-
-    url: str
-    picture_url: str | None
-    is_eager: bool
-    """Whether the picture is likely in sight at once."""
-    moment: Moment
-    camera_name: str
-    duration_seconds: float | None
-    headline: str
-    headline_kind: Literal["said", "wait", "fail", "quiet"]
-    note: str | None
-    note_is_failure: bool
-    steps: tuple[StepView, ...]
-    """Empty once nothing is awaited any more."""
-    tags: tuple[Tag, ...]
-    badge: Badge
-
-
-@dataclass(frozen=True, slots=True)
-class DayGroup:
-    """The cards of one day; the heading is ``None`` where the filter says the day."""
-
-    heading: str | None
-    cards: tuple[CardView, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class EmptyState:
-    """Why nothing is shown, and what to do next."""
-
-    kind: Literal["no_cameras", "no_events", "no_match", "past_end"]
-    title: str
-    text: str
-    actions: tuple[Action, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class GalleryContext:
-    """What ``events.html`` prints."""
-
-    frame: Frame
-    summary: str
-    camera_chips: tuple[CameraChip, ...]
-    date_chips: tuple[Chip, ...]
-    day_form: DayForm
-    days: tuple[DayGroup, ...]
-    pager: Pager | None
-    empty: EmptyState | None
-    agent_url: str
-    """The address to give to an agent."""
-    agent_url_is_local: bool
-    """Whether it works on the server's own machine only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,3 +257,10 @@ class DocsContext:
 
     frame: Frame
     document_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class RailContext:
+    """What ``rail.html`` prints: the cameras' state alone, for pages that stay open."""
+
+    frame: Frame

@@ -63,7 +63,7 @@ def event_context(
         headline=headline,
         camera_name=name,
         location=camera.location if camera else "",
-        camera_url=GalleryQuery(camera_id=event.camera_id).url() if camera else "/",
+        camera_url=GalleryQuery(camera_id=(event.camera_id,)).url() if camera else "/",
         moment=moment(event.timestamp, site.zone, now),
         back=Action("Back to the events", query.url()),
         clip=ClipView(

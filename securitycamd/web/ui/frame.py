@@ -7,7 +7,16 @@ from typing import Final
 
 from securitycamd.domain.models import Camera
 from securitycamd.domain.names import CameraStatus
-from securitycamd.web.ui.contexts import Action, CameraState, DocsContext, ErrorContext, Frame, PageName, Site
+from securitycamd.web.ui.contexts import (
+    Action,
+    CameraState,
+    DocsContext,
+    ErrorContext,
+    Frame,
+    PageName,
+    RailContext,
+    Site,
+)
 from securitycamd.web.ui.words import age, moment
 
 OPENAPI_URL: Final = "/openapi.json"
@@ -115,3 +124,8 @@ def error_context(
 def docs_context(cameras: Sequence[Camera] | None, *, site: Site, now: datetime) -> DocsContext:
     """The API reference."""
     return DocsContext(frame("API docs", "docs", cameras=cameras, site=site, now=now), OPENAPI_URL)
+
+
+def rail_context(cameras: Sequence[Camera], *, site: Site, now: datetime) -> RailContext:
+    """The cameras' state alone."""
+    return RailContext(frame("Cameras", "none", cameras=cameras, site=site, now=now))

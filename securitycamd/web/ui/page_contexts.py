@@ -3,7 +3,8 @@
 from dataclasses import fields
 
 from securitycamd.web.ui.camera_contexts import CameraContext, CamerasContext
-from securitycamd.web.ui.contexts import DocsContext, ErrorContext, EventContext, GalleryContext
+from securitycamd.web.ui.contexts import DocsContext, ErrorContext, EventContext, RailContext
+from securitycamd.web.ui.gallery_contexts import CardsContext, GalleryContext
 from securitycamd.web.ui.logs_contexts import LogsContext
 from securitycamd.web.ui.storage_contexts import StorageContext, StraysContext
 
@@ -13,10 +14,12 @@ PageContext = (
     | CamerasContext
     | CameraContext
     | LogsContext
+    | CardsContext
     | StorageContext
     | StraysContext
     | ErrorContext
     | DocsContext
+    | RailContext
 )
 
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from securitycamd.domain.models import Detection, Event
-from securitycamd.web.ui.contexts import Badge, Category, Grade, Tag
+from securitycamd.domain.names import Category
+from securitycamd.web.ui.contexts import Badge, Grade, Tag
 
 # More than these on one event are noise, and a hostile list must not fill a page.
 MOST_OBJECTS: Final = 12
@@ -100,18 +101,32 @@ def category_of(label: str) -> Category:
     ):
         if singular & known:
             return category
-    return Category.OTHER
+    return Category.UNKNOWN
+
+
+CATEGORY_LABELS: Final = {category: category.value for category in Category} | {
+    Category.LIGHT: "light or weather",
+    Category.UNKNOWN: "not clear",
+}
 
 
 def tags_of(event: Event) -> tuple[Tag, ...]:
-    """A tag for each category that was seen, the most telling first; "other" speaks by its first label."""
+    """A tag for each category that was seen, what the event shows above all first; the rest the most telling first.
+
+    An object of no known category speaks by its label.
+    """
     labels: dict[Category, str] = {}
     if event.ai_person_detected:
-        labels[Category.PERSON] = Category.PERSON.value
+        labels[Category.PERSON] = CATEGORY_LABELS[Category.PERSON]
     for detection in detections(event):
         category = category_of(detection.label)
-        labels.setdefault(category, detection.label if category is Category.OTHER else category.value)
-    return tuple(Tag(category, labels[category]) for category in Category if category in labels)
+        is_known = category is not Category.UNKNOWN
+        labels.setdefault(category, CATEGORY_LABELS[category] if is_known else detection.label)
+    above_all = event.ai_category
+    if above_all is not None and above_all not in labels and (above_all is not Category.UNKNOWN or not labels):
+        labels[above_all] = CATEGORY_LABELS[above_all]
+    ordered = sorted(labels, key=lambda category: (category is not above_all, list(Category).index(category)))
+    return tuple(Tag(category, labels[category]) for category in ordered)
 
 
 def objects_text(found: Sequence[Detection]) -> str:
@@ -133,14 +148,21 @@ def _counted(detection: Detection) -> str:
 
 
 def badge_of(event: Event) -> Badge:
-    """How sure the camera was of the motion (a number, 100 is a lot), else how many pixels changed."""
+    """How sure the models were; before they looked, how sure the camera was of the motion (a number, 100 is a lot).
+
+    An agent that tells neither tells how many pixels changed.
+    """
     pixels = f"{event.motion_score:,.0f} pixels changed"
-    if event.confidence_score is None:
-        return Badge(f"{event.motion_score:,.0f} px", pixels, None, "none")
     # Graded as printed: 39.6 reads 40 and is graded as 40.
-    score = round(event.confidence_score)
-    title = f"Motion confidence {score:,}; {pixels}"
-    return Badge(f"{score:,}", title, min(100, max(0, score)), _grade(score))
+    score = None if event.confidence_score is None else round(event.confidence_score)
+    motion = pixels if score is None else f"Motion confidence {score:,}; {pixels}"
+    if event.ai_confidence is not None and event.ai_processed:
+        text = percent_text(event.ai_confidence)
+        sure = int(text.partition(" ")[0])
+        return Badge("sure", text, f"The models are {text} sure. {motion}", sure, _grade(sure))
+    if score is None:
+        return Badge("motion", f"{event.motion_score:,.0f} px", pixels, None, "none")
+    return Badge("motion", f"{score:,}", motion, min(100, max(0, score)), _grade(score))
 
 
 def _grade(score: int) -> Grade:

@@ -11,13 +11,18 @@ from securitycamd.web.ui.words import media_url
 PICTURES, CLIP, DESCRIPTION = "Pictures", "Clip", "Description"
 
 
-def event_steps(event: Event, *, site: Site, now: datetime, clip_error: str | None) -> tuple[StepView, ...]:
-    """Pictures, clip and description, in this order. ``clip_error`` says why a conversion failed."""
+def event_steps(
+    event: Event, *, site: Site, now: datetime, clip_error: str | None, clip_progress: float | None = None
+) -> tuple[StepView, ...]:
+    """Pictures, clip and description, in this order.
+
+    ``clip_error`` says why a conversion failed, ``clip_progress`` (0 to 1) how far one that runs is.
+    """
     is_late = now - event.timestamp > site.late()
     pictures = _pictures(event, is_late=is_late)
     return (
         pictures,
-        _clip(event, is_late=is_late, error=clip_error),
+        _clip(event, is_late=is_late, error=clip_error, progress=clip_progress),
         _description(event, pictures, is_late=is_late, describes=site.describes),
     )
 
@@ -52,7 +57,7 @@ def _pictures(event: Event, *, is_late: bool) -> StepView:
     )
 
 
-def _clip(event: Event, *, is_late: bool, error: str | None) -> StepView:
+def _clip(event: Event, *, is_late: bool, error: str | None, progress: float | None) -> StepView:
     match event.mp4_conversion_status:
         case ConversionStatus.COMPLETE | ConversionStatus.OPTIMIZED:
             if event.video_mp4_path:
@@ -62,7 +67,10 @@ def _clip(event: Event, *, is_late: bool, error: str | None) -> StepView:
             reason = error or "The clip that the camera sent cannot be played."
             return StepView(CLIP, StepState.FAILED, "Clip could not be converted", reason)
         case ConversionStatus.PROCESSING:
-            return StepView(CLIP, StepState.RUNNING, "Converting the clip…")
+            if progress is None:
+                return StepView(CLIP, StepState.RUNNING, "Converting the clip…")
+            percent = round(100 * min(1.0, max(0.0, progress)))
+            return StepView(CLIP, StepState.RUNNING, f"Converting the clip, {percent} %", percent=percent)
         case ConversionStatus.PENDING:
             return _clip_before_conversion(event, is_late=is_late)
         case _:

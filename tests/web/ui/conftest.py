@@ -6,14 +6,16 @@ import jinja2
 import pytest
 
 from securitycamd.web.ui.camera_contexts import CameraContext, CamerasContext
-from securitycamd.web.ui.contexts import DocsContext, ErrorContext, EventContext, GalleryContext
+from securitycamd.web.ui.contexts import DocsContext, ErrorContext, EventContext, RailContext
 from securitycamd.web.ui.environment import make_environment
+from securitycamd.web.ui.gallery_contexts import CardsContext, GalleryContext
 from securitycamd.web.ui.logs_contexts import LogsContext
 from securitycamd.web.ui.page_contexts import PageContext, template_values
 from securitycamd.web.ui.storage_contexts import StorageContext, StraysContext
 
 TEMPLATES: dict[type, str] = {
     GalleryContext: "events.html",
+    CardsContext: "cards.html",
     EventContext: "event.html",
     CamerasContext: "cameras.html",
     CameraContext: "camera.html",
@@ -22,6 +24,7 @@ TEMPLATES: dict[type, str] = {
     LogsContext: "logs.html",
     ErrorContext: "error.html",
     DocsContext: "docs.html",
+    RailContext: "rail.html",
 }
 
 

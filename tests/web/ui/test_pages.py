@@ -3,15 +3,19 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
 
-from securitycamd.domain.models import Camera, Event, Page
-from securitycamd.domain.names import ConversionStatus, EventStatus
-from securitycamd.web.ui.contexts import EventContext, GalleryContext
+from securitycamd.domain.models import Camera, Event, FoundPage, Place, Total
+from securitycamd.domain.names import Category, ConversionStatus, EventStatus
+from securitycamd.web.ui.cards import Work, cards_context
+from securitycamd.web.ui.contexts import EventContext
 from securitycamd.web.ui.event_view import event_context
 from securitycamd.web.ui.frame import docs_context, error_context
+from securitycamd.web.ui.gallery_contexts import GalleryContext
 from securitycamd.web.ui.gallery_view import gallery_context
 from securitycamd.web.ui.page_contexts import PageContext
 from securitycamd.web.ui.query import GalleryQuery
@@ -31,11 +35,23 @@ def gallery(
     cameras: Sequence[Camera] = CAMERAS,
     server_url: str = "http://nvr.lan:8000",
     clip_errors: dict[int, str] | None = None,
+    position: int | None = 0,
+    newer: Place | None = None,
+    older: Place | None = None,
+    searched_to: datetime | None = None,
+    may_change: bool = True,
 ) -> GalleryContext:
     query = query or GalleryQuery()
-    page = Page(list(items), len(items) if total is None else total, query.limit, query.offset)
+    found = Total(len(items) if total is None else total, is_exact=True)
     return gallery_context(
-        page, cameras, query, site=SITE, now=NOW, server_url=server_url, clip_errors=clip_errors or {}
+        FoundPage(list(items), found, position, newer, older, searched_to),
+        cameras,
+        query,
+        site=SITE,
+        now=NOW,
+        server_url=server_url,
+        work=Work(clip_errors=clip_errors or {}),
+        may_change=may_change,
     )
 
 
@@ -53,7 +69,7 @@ def event_page(
         now=NOW,
         clip_error=clip_error,
         file_sizes=sizes or {},
-        query=GalleryQuery(offset=24),
+        query=GalleryQuery(before="5.24"),
     )
 
 
@@ -149,30 +165,42 @@ def test_cards_stand_under_their_day_unless_the_filter_names_it() -> None:
 
 def test_paging_is_exact(render: Render) -> None:
     events = [make_event(id=number) for number in range(24)]
-    first = gallery(events, total=1142, query=GalleryQuery(date="today"))
+    here, there = Place(NOW, 7), Place(NOW, 31)
+    place = f"{int(NOW.timestamp())}000000"
+    first = gallery(events, total=1142, query=GalleryQuery(date="today"), older=here)
     assert first.summary == "1–24 of 1,142 today"
     assert first.pager
-    assert (first.pager.previous_url, first.pager.next_url) == (None, "/?date=today&offset=24")
-    last = gallery(events[:14], total=1142, query=GalleryQuery(offset=1128))
+    assert (first.pager.previous_url, first.pager.next_url) == (None, f"/?date=today&before={place}.7")
+    deep = GalleryQuery(before="5.1")
+    last = gallery(events[:14], total=1142, query=deep, position=1128, newer=there)
     assert last.summary == "1,129–1,142 of 1,142"
     assert last.pager
-    assert (last.pager.previous_url, last.pager.next_url) == ("/?offset=1104", None)
+    assert (last.pager.previous_url, last.pager.next_url) == (f"/?after={place}.31", None)
+    second = gallery(events, total=1142, query=deep, position=24, newer=there)
+    assert second.pager
+    assert second.pager.previous_url == "/"
     parser = parse(render(first))
     assert {"/?date=today&limit=12", "/?date=today&limit=100", "/?camera_id=camera_1&date=today"} <= set(parser.links)
 
 
+def test_a_total_that_is_not_known_is_not_pretended() -> None:
+    page = FoundPage([make_event()], Total(1000, is_exact=False), None, None, Place(NOW, 1))
+    context = gallery_context(page, CAMERAS, GalleryQuery(person=True), site=SITE, now=NOW, server_url="http://x")
+    assert context.summary == "1 of more than 1,000"
+
+
 def test_a_chosen_day_is_named(render: Render) -> None:
-    context = gallery([make_event(ago=DAY)], query=GalleryQuery(date="2025-11-21", camera_id="camera_2", limit=48))
+    context = gallery([make_event(ago=DAY)], query=GalleryQuery(date="2025-11-21", camera_id=("camera_2",), limit=48))
     assert context.summary == "1–1 of 1 on Friday 21 November"
     assert context.frame.title == "Events · Back patio · Friday 21 November"
-    assert context.day_form.kept == (("camera_id", "camera_2"), ("limit", "48"))
+    assert context.form.kept == (("camera_id", "camera_2"), ("limit", "48"))
     assert 'value="2025-11-21"' in render(context)
 
 
 def test_an_event_remembers_where_one_came_from(render: Render) -> None:
-    context = gallery([make_event()], query=GalleryQuery(camera_id="camera_1", offset=24), total=25)
-    assert context.days[0].cards[0].url == "/events/48213?camera_id=camera_1&offset=24"
-    assert "/?offset=24" in parse(render(event_page(make_event()))).links
+    context = gallery([make_event()], query=GalleryQuery(camera_id=("camera_1", "camera_2"), before="5.24"), total=25)
+    assert context.days[0].cards[0].url == "/events/48213?camera_id=camera_1&camera_id=camera_2&before=5.24"
+    assert "/?before=5.24" in parse(render(event_page(make_event()))).links
 
 
 @pytest.mark.parametrize(
@@ -181,7 +209,7 @@ def test_an_event_remembers_where_one_came_from(render: Render) -> None:
         (gallery(cameras=[]), "no_cameras", "http://nvr.lan:8000/api/v1"),
         (gallery(), "no_events", "Nothing has moved yet"),
         (
-            gallery(query=GalleryQuery(camera_id="camera_3", date="today")),
+            gallery(query=GalleryQuery(camera_id=("camera_3",), date="today")),
             "no_match",
             "Side gate saw no motion today.",
         ),
@@ -190,8 +218,14 @@ def test_an_event_remembers_where_one_came_from(render: Render) -> None:
             "no_match",
             "No camera saw motion on Sunday 2 November.",
         ),
-        (gallery(query=GalleryQuery(camera_id="gone")), "no_match", "gone saw no motion."),
-        (gallery(total=30, query=GalleryQuery(offset=480)), "past_end", "/?offset=24"),
+        (gallery(query=GalleryQuery(camera_id=("gone",))), "no_match", "gone saw no motion."),
+        (gallery(total=30, query=GalleryQuery(before="5.5")), "past_end", "The list ends before this page"),
+        (
+            gallery(query=GalleryQuery(person=True, date="today", q="van")),
+            "no_match",
+            "Nothing that fits “van” happened today.",
+        ),
+        (gallery(query=GalleryQuery(starred=True), searched_to=NOW), "further", "Look further back"),
     ],
 )
 def test_nothing_to_show_says_why_and_what_to_do(
@@ -202,7 +236,7 @@ def test_nothing_to_show_says_why_and_what_to_do(
     assert context.pager is None
     page = render(context)
     parse(page)
-    assert words in page
+    assert words in unescape(page)
     assert 'class="actions"' in page
 
 
@@ -243,7 +277,7 @@ def test_the_state_of_cameras_is_on_every_page(render: Render) -> None:
     ],
 )
 def test_errors_say_what_to_do(render: Render, status: int, title: str | None, words: str) -> None:
-    retry_url = "/?offset=24" if status == 503 else None
+    retry_url = "/?before=5.24" if status == 503 else None
     context = error_context(status, "A sentence.", site=SITE, now=NOW, title=title, retry_url=retry_url)
     page = render(context)
     parse(page)
@@ -290,7 +324,7 @@ def test_what_others_say_is_text(render: Render, part: str) -> None:
 def test_pages_are_light(render: Render) -> None:
     hundred = [make_event(id=10**6 + number, ago=60 * number) for number in range(24)]
     cameras = [replace(CAMERAS[0], camera_id=f"camera_{number}", name=f"Camera {number}") for number in range(12)]
-    assert len(render(gallery(hundred, cameras=cameras, total=10**6)).encode()) < 45_000
+    assert len(render(gallery(hundred, cameras=cameras, total=10**6)).encode()) < 70_000
     assert len(render(event_page(make_event())).encode()) < 15_000
 
 
@@ -313,3 +347,83 @@ def test_history_is_in_order_and_names_other_days() -> None:
     ]
     late = event_page(make_event(ago=2 * DAY, ai_processed_at=NOW)).history
     assert late[-1].shown == "Today 18:43:30"
+
+
+def test_what_is_asked_for_can_be_seen_and_dropped(render: Render) -> None:
+    query = GalleryQuery(
+        camera_id=("camera_1", "camera_3"),
+        date="yesterday",
+        hour=18,
+        category=(Category.PERSON, Category.LIGHT),
+        person=False,
+        status=(EventStatus.INTERRUPTED,),
+        reviewed=False,
+        min_confidence=0.7,
+        q="red van",
+    )
+    context = gallery([make_event(ago=DAY)], query=query)
+    assert [chip.label for chip in context.active_chips] == [
+        "“red van”",
+        "18:00 to 19:00",
+        "Light or weather",
+        "Without people",
+        "Interrupted",
+        "At least 70% sure",
+    ]
+    for chip in context.active_chips:
+        assert chip.is_on
+        dropped = GalleryQuery.read_url(chip.url)
+        assert len(dropped.parameters) == len(query.parameters) - 1
+    assert [chip.label for chip in context.camera_chips if chip.is_on] == ["Front walk", "Side gate"]
+    assert context.frame.title == "Events · Front walk and Side gate · Yesterday"
+    page = render(context)
+    parse(page)
+    assert '<option value="interrupted" selected>' in page
+    assert '<option value="0.7" selected>' in page
+
+
+def test_each_choice_leads_on_from_where_one_is() -> None:
+    query = GalleryQuery(camera_id=("camera_1",), date="today", view="list", before="5.5")
+    context = gallery([make_event()], query=query)
+    urls = {chip.label: chip.url for chip in context.camera_chips}
+    urls |= {chip.label: chip.url for chip in context.category_chips}
+    urls |= {chip.label: chip.url for chip in context.flag_chips}
+    assert urls["All cameras"] == "/?date=today&view=list&camera_id=all"
+    assert urls["Front walk"] == "/?date=today&view=list&camera_id=all"
+    assert urls["Side gate"] == "/?camera_id=camera_1&camera_id=camera_3&date=today&view=list"
+    assert urls["Person"] == "/?camera_id=camera_1&date=today&category=person&view=list"
+    assert urls["Not reviewed"] == "/?camera_id=camera_1&date=today&reviewed=no&view=list"
+
+
+def test_new_events_belong_on_the_first_page_of_a_stretch_that_reaches_now() -> None:
+    def shows_new(query: GalleryQuery) -> bool:
+        return gallery([make_event()], query=query).state.shows_new
+
+    assert shows_new(GalleryQuery())
+    assert shows_new(GalleryQuery(date="today"))
+    assert shows_new(GalleryQuery(date="7days", camera_id=("camera_1",)))
+    assert not shows_new(GalleryQuery(date="yesterday"))
+    assert not shows_new(GalleryQuery(before="5.5"))
+    assert not shows_new(GalleryQuery(date="today", hour=3))
+
+
+def test_who_may_only_look_is_offered_nothing_else(render: Render) -> None:
+    page = render(gallery([make_event()], may_change=False))
+    assert "review-all" not in page
+    assert 'data-may-change="0"' in page
+
+
+def test_a_card_shows_what_was_done_with_its_event(render: Render) -> None:
+    event = make_event(reviewed=True, protected=True, note="The <post> came")
+    card = gallery([event]).days[0].cards[0]
+    assert (card.is_reviewed, card.is_starred, card.own_note) == (True, True, "The <post> came")
+    page = render(cards_context([event], CAMERAS, GalleryQuery(), site=SITE, now=NOW, work=Work()))
+    assert "item is-reviewed is-starred" in page
+    assert "The &lt;post&gt; came" in page
+
+
+def test_a_running_conversion_says_how_far_it_is(render: Render) -> None:
+    work = Work(clip_progress={48213: 0.617})
+    context = cards_context([STATES["converting"]], CAMERAS, GalleryQuery(), site=SITE, now=NOW, work=work)
+    assert context.cards[0].headline == "Converting the clip, 62 %"
+    assert '<rect width="62" height="4"/>' in render(context)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from securitycamd.domain.models import Detection
-from securitycamd.web.ui.contexts import Category
+from securitycamd.domain.names import Category
 from securitycamd.web.ui.seen import badge_of, category_of, detections, objects_text, percent_text, tags_of
 from tests.web.ui.samples import make_event
 
@@ -55,12 +55,12 @@ def test_tags_name_each_category_once() -> None:
         (Category.PERSON, "person"),
         (Category.VEHICLE, "vehicle"),
         (Category.ANIMAL, "animal"),
-        (Category.OTHER, "umbrella"),
+        (Category.UNKNOWN, "umbrella"),
     ]
 
 
 def test_categories_need_whole_words() -> None:
-    assert category_of("carpet") is Category.OTHER
+    assert category_of("carpet") is Category.UNKNOWN
     assert category_of("Parked cars") is Category.VEHICLE
     assert category_of("a man, walking") is Category.PERSON
 
@@ -82,8 +82,22 @@ def test_objects_are_counted_in_words() -> None:
     ],
 )
 def test_badge(score: float | None, value: str, percent: int | None, grade: str) -> None:
-    badge = badge_of(make_event(confidence_score=score))
+    badge = badge_of(make_event("words", confidence_score=score))
     assert (badge.value, badge.percent, badge.grade) == (value, percent, grade)
+
+
+def test_once_the_models_looked_the_badge_says_how_sure_they_are() -> None:
+    badge = badge_of(make_event(ai_confidence=0.38))
+    assert (badge.label, badge.value, badge.percent, badge.grade) == ("sure", "38 %", 38, "poor")
+    assert "Motion confidence 86" in badge.title
+
+
+def test_what_an_event_shows_above_all_comes_first() -> None:
+    objects = json.dumps([{"label": "person", "count": 1}, {"label": "van", "count": 1}])
+    tags = tags_of(make_event(ai_objects=objects, ai_category=Category.VEHICLE))
+    assert [tag.category for tag in tags] == [Category.VEHICLE, Category.PERSON]
+    empty = make_event(ai_objects="[]", ai_person_detected=False, ai_category=Category.LIGHT)
+    assert [tag.label for tag in tags_of(empty)] == ["light or weather"]
 
 
 def test_percents_of_both_ages() -> None:

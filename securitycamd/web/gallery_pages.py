@@ -1,0 +1,159 @@
+"""The gallery, and the pieces of it that its script asks for while it is shown."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+from aiohttp import web
+from pydantic import Field
+
+from securitycamd import __version__
+from securitycamd.domain.errors import InvalidError
+from securitycamd.domain.jobs import JobKind
+from securitycamd.domain.models import Event
+from securitycamd.domain.names import ConversionStatus
+from securitycamd.domain.principal import Audience
+from securitycamd.domain.times import day_bounds
+from securitycamd.web import keys
+from securitycamd.web.pages import error_page, render, site_of
+from securitycamd.web.registry import Call, Input, Route, json_reply
+from securitycamd.web.theme import REMEMBERED_SECONDS
+from securitycamd.web.ui.cards import Work, cards_context
+from securitycamd.web.ui.contexts import Site
+from securitycamd.web.ui.frame import rail_context
+from securitycamd.web.ui.gallery_contexts import GalleryContext, StripView
+from securitycamd.web.ui.gallery_view import gallery_context
+from securitycamd.web.ui.query import ALL_CAMERAS, GalleryQuery
+from securitycamd.web.ui.strip_view import strip_counts, strip_days, strip_view
+
+CAMERAS_COOKIE: Final = "cameras"
+FRAGMENT_LIMIT: Final = 100
+"""So many cards are sent at once; a page has no more."""
+STORAGE_AWAY: Final = (
+    "The footage storage is not there. Events are kept, but pictures and clips cannot be shown until it is back."
+)
+
+
+class FragmentQuery(Input):
+    """``?ids=1,2,3``, beside the gallery's own parameters."""
+
+    ids: Annotated[str, Field(max_length=2000, pattern=r"^\d{1,18}(,\d{1,18})*$")]
+
+
+async def front(call: Call[None, None, None]) -> web.Response:
+    """The gallery to a browser; to a program where the API is."""
+    if "text/html" in call.request.headers.get("Accept", ""):
+        if call.principal.role < Audience.VIEWER:
+            return error_page(call.request, 403, "Not allowed", "This page is shown on trusted networks only.")
+        response = await gallery(call)
+    else:
+        response = json_reply(
+            {
+                "name": "securitycamd",
+                "version": __version__,
+                "docs": "/docs",
+                "openapi": "/openapi.json",
+                "health": "/api/v1/health",
+            }
+        )
+    response.headers["Vary"] = "Accept"
+    return response
+
+
+async def gallery(call: Call[Any, Any, Any]) -> web.Response:
+    """Events, newest first; of the cameras that were chosen last, where the address names none."""
+    given = call.request.query
+    if "camera_id" not in given and (remembered := _remembered_cameras(call.request)):
+        query = GalleryQuery.read(given).model_copy(update={"camera_id": remembered})
+        raise web.HTTPSeeOther(query.url())
+    query = GalleryQuery.read(given)
+    response = render(call.request, "events.html", await _context(call, query))
+    if query.camera_id:
+        chosen = ",".join(query.camera_id)[:1000]
+        response.set_cookie(CAMERAS_COOKIE, chosen, max_age=REMEMBERED_SECONDS, samesite="Lax", httponly=True, path="/")
+    elif ALL_CAMERAS in given.getall("camera_id", []):
+        response.del_cookie(CAMERAS_COOKIE, path="/")
+    return response
+
+
+async def cards(call: Call[None, FragmentQuery, None]) -> web.Response:
+    """Some events' cards, as the page of the same query shows them. What is gone is left out."""
+    ids = list(dict.fromkeys(int(text) for text in call.query.ids.split(",")))
+    if len(ids) > FRAGMENT_LIMIT:
+        raise InvalidError("ids", f"at most {FRAGMENT_LIMIT}")
+    found = await call.app[keys.EVENTS].some(call.principal, ids)
+    context = cards_context(
+        sorted(found.values(), key=lambda event: (event.timestamp, event.id), reverse=True),
+        await call.app[keys.CAMERAS].everything(call.principal),
+        GalleryQuery.read(call.request.query),
+        site=site_of(call.request),
+        now=datetime.now(UTC),
+        work=await _work(call, list(found.values())),
+    )
+    response = render(call.request, "cards.html", context)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+async def rail(call: Call[None, None, None]) -> web.Response:
+    """The cameras' state as every page shows it."""
+    cameras = await call.app[keys.CAMERAS].everything(call.principal)
+    response = render(
+        call.request, "rail.html", rail_context(cameras, site=site_of(call.request), now=datetime.now(UTC))
+    )
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+async def _context(call: Call[Any, Any, Any], query: GalleryQuery) -> GalleryContext:
+    site, now = site_of(call.request), datetime.now(UTC)
+    before, after = query.places
+    page = await call.app[keys.FINDING].find(
+        call.principal, query.wanted(site.zone, now), limit=query.limit, before=before, after=after
+    )
+    return gallery_context(
+        page,
+        await call.app[keys.CAMERAS].everything(call.principal),
+        query,
+        site=site,
+        now=now,
+        server_url=f"{call.request.scheme}://{call.request.headers.get('Host', 'localhost')}",
+        strip=await _strip(call, query, site=site, now=now),
+        work=await _work(call, page.items),
+        notice=None if call.app[keys.STORAGE].is_usable else STORAGE_AWAY,
+        may_change=call.principal.role >= Audience.OPERATOR,
+    )
+
+
+async def _strip(call: Call[Any, Any, Any], query: GalleryQuery, *, site: Site, now: datetime) -> StripView | None:
+    first, last = strip_days(query, site.zone, now)
+    try:
+        timeline = await call.app[keys.TIMELINE].counts(
+            call.principal,
+            cameras=frozenset(query.camera_id) or None,
+            start=day_bounds(first, site.zone)[0],
+            end=day_bounds(last, site.zone)[1],
+            step="hour" if first == last else "day",
+        )
+    except InvalidError:
+        return None  # too many cameras at once for so long a stretch
+    return strip_view(strip_counts(timeline, query), query, site=site, now=now)
+
+
+async def _work(call: Call[Any, Any, Any], events: Sequence[Event]) -> Work:
+    failed = [event.id for event in events if event.mp4_conversion_status is ConversionStatus.FAILED]
+    return Work(
+        clip_errors=await call.app[keys.JOBS].errors(failed, JobKind.REMUX),
+        clip_progress=call.app[keys.JOBS].progress_by_event(JobKind.REMUX),
+    )
+
+
+def _remembered_cameras(request: web.Request) -> tuple[str, ...]:
+    return GalleryQuery.read({"camera_id": request.cookies.get(CAMERAS_COOKIE, "")}).camera_id
+
+
+ROUTES: Final = [
+    Route("GET", "/", Audience.PUBLIC, "The gallery, or where the API is", front, page=True),
+    Route("GET", "/fragments/events", Audience.VIEWER, "Some events' cards", cards, query_model=FragmentQuery),
+    Route("GET", "/fragments/cameras", Audience.VIEWER, "The cameras' state", rail),
+]

@@ -1,0 +1,430 @@
+// The gallery while it is shown: new events and their progress, review, selection, keys. All of it can be read and
+// filtered without this.
+import { ask, dialog, element, fragment, icon, keys, retell, send, toast } from "../ui.js";
+import { watch } from "../stream.js";
+
+const gallery = document.getElementById("gallery");
+const list = document.getElementById("list");
+const fresh = document.getElementById("fresh");
+const settings = gallery.dataset;
+const mayChange = settings.mayChange === "1";
+const showsNew = settings.showsNew === "1";
+const chosen = new Set(settings.cameras ? settings.cameras.split(",") : []);
+
+const items = () => [...list.querySelectorAll(".item")];
+const itemOf = (id) => list.querySelector(`.item[data-event="${Number(id)}"]`);
+const idOf = (item) => Number(item.dataset.event);
+const events = (count) => (count === 1 ? "1 event" : `${count} events`);
+const selected = new Set();
+
+// --- cards ------------------------------------------------------------------------------------------------------------
+
+// What the server said of each, to leave alone what did not change.
+const said = new WeakMap();
+
+function prepare(item) {
+  said.set(item, item.outerHTML);
+  if (!mayChange) return item;
+  const box = element("input", { type: "checkbox", "aria-label": `Select ${nameOf(item)}` });
+  const reviewed = element("button", { type: "button", class: "mark", "data-do": "review" }, icon("check"));
+  const star = element("button", { type: "button", class: "mark", "data-do": "star" }, icon("star"));
+  item.append(element("span", { class: "marks" }, element("label", { class: "mark pick" }, box), reviewed, star));
+  name(item);
+  return item;
+}
+
+function nameOf(item) {
+  return `${item.querySelector(".where").textContent}, ${item.querySelector(".when").textContent}`;
+}
+
+function name(item) {
+  const [reviewed, star] = item.querySelectorAll("[data-do]");
+  if (!star) return;
+  const say = (button, isOn, on, off) => {
+    button.setAttribute("aria-pressed", isOn);
+    button.setAttribute("aria-label", `${isOn ? on : off}: ${nameOf(item)}`);
+    button.title = isOn ? on : off;
+  };
+  say(reviewed, item.classList.contains("is-reviewed"), "Not reviewed after all", "Mark as reviewed");
+  say(star, item.classList.contains("is-starred"), "Take the star away", "Star: keep for good");
+}
+
+function swap(old, next) {
+  const hadFocus = old.contains(document.activeElement);
+  const before = old.querySelector("img");
+  const after = next.querySelector("img");
+  // The same picture stays, so that nothing flickers.
+  if (before && after && before.getAttribute("src") === after.getAttribute("src") && before.complete) after.replaceWith(before);
+  old.replaceWith(next);
+  pick(next, selected.has(idOf(next)));
+  if (hadFocus) next.querySelector(".card").focus({ preventScroll: true });
+}
+
+// Bring the children of an element to what is wanted, moving none that may stay.
+function merge(into, wanted, keyOf, make) {
+  const old = new Map([...into.children].map((child) => [keyOf(child), child]));
+  let cursor = into.firstElementChild;
+  for (const next of wanted) {
+    const current = old.get(keyOf(next));
+    old.delete(keyOf(next));
+    // What stands before it here and is wanted no more must not hold its place.
+    while (cursor && current && cursor !== current && old.has(keyOf(cursor)) && !wanted.some((each) => keyOf(each) === keyOf(cursor))) {
+      const gone = cursor;
+      cursor = cursor.nextElementSibling;
+      old.delete(keyOf(gone));
+      gone.remove();
+    }
+    const isHere = current && cursor === current;
+    const shown = make(next, current);
+    if (isHere) cursor = shown.nextElementSibling;
+    else into.insertBefore(shown, cursor);
+  }
+  for (const left of old.values()) left.remove();
+}
+
+const keyOfSection = (section) => section.dataset.day ?? section.className;
+
+function mergeList(next) {
+  const known = new Set(items().map(idOf));
+  merge(list, [...next.children], keyOfSection, (section, current) => {
+    const cards = [...section.querySelectorAll(":scope > .cards > .item")];
+    if (!current || !cards.length) {
+      current?.remove();
+      for (const item of cards) arrive(prepare(item), known);
+      return section;
+    }
+    merge(current.querySelector(".cards"), cards, idOf, (item, old) => {
+      if (old && said.get(old) === item.outerHTML) return old;
+      prepare(item);
+      if (!old) return arrive(item, known);
+      swap(old, item);
+      return item;
+    });
+    return current;
+  });
+  for (const id of selected) if (!itemOf(id)) selected.delete(id);
+  tellSelection();
+}
+
+function arrive(item, known) {
+  if (!known.has(idOf(item))) item.classList.add("arrived");
+  pick(item, selected.has(idOf(item)));
+  return item;
+}
+
+function refill(id, page) {
+  const [old, next] = [document.getElementById(id), page.getElementById(id)];
+  if (!old || !next || old.innerHTML === next.innerHTML) return;
+  const at = [...old.querySelectorAll("a[href]")].indexOf(document.activeElement);
+  old.innerHTML = next.innerHTML;
+  if (at >= 0) [...old.querySelectorAll("a[href]")][at]?.focus();
+}
+
+// --- what changes -----------------------------------------------------------------------------------------------------
+
+const changed = new Set();
+const unseen = new Set();
+let wantsAll = false;
+let timer = 0;
+let lookedAt = 0;
+
+function soon() {
+  // However much happens, the whole page is asked for every two seconds at most.
+  timer ||= setTimeout(look, wantsAll ? Math.max(150, 2000 - (Date.now() - lookedAt)) : 150);
+}
+
+async function look() {
+  const ids = [...changed].filter(itemOf).slice(0, 100);
+  changed.clear();
+  try {
+    if (wantsAll) {
+      wantsAll = false;
+      lookedAt = Date.now();
+      await lookAtAll();
+    } else if (ids.length) await lookAt(ids);
+  } catch {
+    // The bar says so; the stream comes back by itself, and tells what was missed.
+  }
+  timer = 0;
+  if (wantsAll || changed.size) soon();
+}
+
+async function lookAt(ids) {
+  const page = await fragment(`/fragments/events${settings.query ? `${settings.query}&` : "?"}ids=${ids.join(",")}`);
+  const found = new Map([...page.querySelectorAll(".item")].map((item) => [idOf(item), item]));
+  for (const id of ids) {
+    const [old, next] = [itemOf(id), found.get(id)];
+    if (old && !next) old.remove();
+    else if (old && said.get(old) !== next.outerHTML) swap(old, prepare(next));
+  }
+}
+
+async function lookAtAll() {
+  const page = await fragment(`/${settings.query}`);
+  const next = page.getElementById("list");
+  if (!next) return location.reload();
+  mergeList(next);
+  for (const id of ["strip", "summary", "pager"]) refill(id, page);
+  watchStrip();
+  retell(gallery);
+}
+
+function progress(id, share) {
+  const item = itemOf(id);
+  if (!item) return;
+  const percent = Math.round(share * 100);
+  for (const words of item.querySelectorAll(".words strong, .note")) {
+    if (words.textContent.startsWith("Converting the clip")) words.textContent = `Converting the clip, ${percent} %`;
+  }
+  const bar = item.querySelector(".steps .measured rect");
+  if (bar) bar.setAttribute("width", percent);
+  else changed.add(id);
+}
+
+watch({
+  changes(told) {
+    for (const { what, id, camera_id: camera, progress: share } of told) {
+      if (what === "new" && (!chosen.size || chosen.has(camera))) {
+        unseen.add(id);
+        wantsAll ||= showsNew;
+      } else if (what === "gone") {
+        unseen.delete(id);
+        wantsAll ||= Boolean(itemOf(id));
+        itemOf(id)?.remove();
+      } else if (share !== undefined) progress(id, share);
+      else if (itemOf(id)) changed.add(id);
+    }
+    if (wantsAll || changed.size) soon();
+    if (showsNew || !unseen.size) return;
+    fresh.textContent = unseen.size === 1 ? "1 new event" : `${unseen.size} new events`;
+    fresh.hidden = false;
+  },
+  reload() {
+    wantsAll = true;
+    soon();
+  },
+});
+
+fresh.addEventListener("click", () => {
+  const query = new URLSearchParams(settings.query);
+  for (const part of ["before", "after", "date", "end_date", "hour"]) query.delete(part);
+  location.href = query.size ? `/?${query}` : "/";
+});
+
+// --- what people do ---------------------------------------------------------------------------------------------------
+
+const shown = element("b", { class: "number" });
+const bar = element("div", { class: "bulk", role: "region", "aria-label": "Selected events", hidden: true }, shown);
+let last = null;
+
+function pick(item, isOn) {
+  item.classList.toggle("is-selected", isOn);
+  const box = item.querySelector(".pick input");
+  if (box) box.checked = isOn;
+}
+
+function choose(item, isOn) {
+  if (isOn) selected.add(idOf(item));
+  else selected.delete(idOf(item));
+  pick(item, isOn);
+  last = item;
+  tellSelection();
+}
+
+function tellSelection() {
+  bar.hidden = !selected.size && !gallery.classList.contains("selecting");
+  gallery.classList.toggle("has-selection", selected.size > 0);
+  shown.textContent = `${selected.size} selected`;
+  for (const button of bar.querySelectorAll("[data-do]")) button.disabled = !selected.size;
+}
+
+function selecting(isOn) {
+  gallery.classList.toggle("selecting", isOn);
+  if (!isOn) {
+    for (const item of items()) pick(item, false);
+    selected.clear();
+  }
+  tellSelection();
+}
+
+const SAID = { review: "marked as reviewed", unreview: "no longer marked as reviewed", star: "starred", unstar: "no longer starred", delete: "removed" };
+const UNDONE = { review: "unreview", unreview: "review", star: "unstar", unstar: "star" };
+const LEFT = { starred: "starred and so kept", busy: "being worked on", unreachable: "not reachable", not_found: "gone already", removing: "being removed" };
+
+function show(id, action) {
+  const item = itemOf(id);
+  if (!item) return;
+  if (action === "delete") return item.remove();
+  item.classList.toggle(action.endsWith("review") ? "is-reviewed" : "is-starred", !action.startsWith("un"));
+  name(item);
+}
+
+async function act(action, ids, { isUndo = false } = {}) {
+  if (!ids.length) return;
+  // At once on the page; the server's word corrects it.
+  if (action !== "delete") for (const id of ids) show(id, action);
+  try {
+    const { results } = await send("POST", "/api/v1/events/bulk", { action, ids });
+    const done = results.filter(({ result }) => result === "done").map(({ id }) => id);
+    const left = new Map();
+    for (const { result } of results) if (LEFT[result]) left.set(LEFT[result], (left.get(LEFT[result]) ?? 0) + 1);
+    if (action === "delete") {
+      for (const id of done) show(id, action);
+      wantsAll = true;
+      soon();
+    }
+    const words = [done.length ? `${events(done.length)} ${SAID[action]}` : "", ...[...left].map(([reason, count]) => `${count} ${reason}`)];
+    const text = words.filter(Boolean).join("; ");
+    const undo = UNDONE[action] && done.length && !isUndo ? { label: "Undo", run: () => act(UNDONE[action], done, { isUndo: true }) } : null;
+    if (text) toast(text, { action: undo });
+  } catch (error) {
+    if (UNDONE[action]) for (const id of ids) show(id, UNDONE[action]);
+    toast(error.message, { kind: "bad" });
+    lookAgain(ids);
+  }
+}
+
+function lookAgain(ids) {
+  for (const id of ids) changed.add(id);
+  soon();
+}
+
+async function remove(ids) {
+  const starred = ids.filter((id) => itemOf(id)?.classList.contains("is-starred")).length;
+  const going = ids.length - starred;
+  if (!going) return void toast(`${events(starred)} starred: take the star away first`);
+  const points = [`${events(going)} with pictures, clips and descriptions`];
+  if (starred) points.push(`${events(starred)} starred: kept`);
+  const isSure = await ask({
+    title: going === 1 ? "Remove this event?" : `Remove ${going} events?`,
+    text: `${going === 1 ? "It goes" : "They go"} for good. This cannot be undone.`,
+    points,
+    label: "Remove for good",
+    danger: true,
+  });
+  if (!isSure) return;
+  await act("delete", ids);
+  selecting(false);
+}
+
+function note(item) {
+  const before = item.querySelector(".note.own")?.lastChild.textContent.trim() ?? "";
+  const area = element("textarea", { rows: 5, maxlength: 2000, "aria-label": "Note" });
+  area.value = before;
+  const choices = [element("button", { class: "button", value: "no" }, "Cancel"), element("button", { class: "button primary", value: "yes" }, "Keep the note")];
+  const asked = dialog(`Note: ${nameOf(item)}`, area, element("p", { class: "choices" }, ...choices));
+  area.focus();
+  asked.addEventListener("close", async () => {
+    if (asked.returnValue !== "yes" || area.value === before) return;
+    try {
+      await send("PATCH", `/api/v1/events/${idOf(item)}`, { note: area.value });
+      toast(area.value ? "Note kept" : "Note removed");
+    } catch (error) {
+      toast(error.message, { kind: "bad" });
+    }
+    lookAgain([idOf(item)]);
+  });
+}
+
+function toggle(kind, on) {
+  const isOn = on.every((item) => item.classList.contains(kind === "review" ? "is-reviewed" : "is-starred"));
+  return act(isOn ? `un${kind}` : kind, on.map(idOf));
+}
+
+const current = () => document.activeElement?.closest?.(".item");
+const acted = () => (selected.size ? [...selected].map(itemOf).filter(Boolean) : [current()].filter(Boolean));
+
+function clicked(event) {
+  const item = event.target.closest(".item");
+  if (!item) return;
+  const button = event.target.closest("[data-do]");
+  if (button) return void toggle(button.dataset.do, [item]);
+  const isBox = event.target.matches(".pick input");
+  if (!isBox && event.target.closest(".marks")) return;
+  const isPicking = gallery.classList.contains("selecting") && !event.ctrlKey && !event.metaKey;
+  if (!isBox && !isPicking && !(event.shiftKey && selected.size)) return;
+  if (!isBox) event.preventDefault();
+  const isOn = isBox ? event.target.checked : !selected.has(idOf(item));
+  const every = items();
+  const [from, to] = [every.indexOf(last), every.indexOf(item)].sort((one, other) => one - other);
+  if (event.shiftKey && from >= 0) every.slice(from, to + 1).forEach((each) => choose(each, isOn));
+  choose(item, isOn);
+}
+
+if (mayChange) {
+  const add = (action, label, drawing, run) => {
+    const button = element("button", { type: "button", class: "button", "data-do": action }, icon(drawing), element("span", {}, label));
+    button.addEventListener("click", run);
+    bar.append(button);
+  };
+  add("review", "Reviewed", "check", () => toggle("review", acted()));
+  add("star", "Star", "star", () => toggle("star", acted()));
+  add("delete", "Remove", "bin", () => remove([...selected]));
+  const every = element("button", { type: "button", class: "button", title: "Select all shown" }, "All shown");
+  every.addEventListener("click", () => items().forEach((item) => choose(item, true)));
+  const end = element("button", { type: "button", class: "icon-button", "aria-label": "End the selection" }, icon("close"));
+  end.addEventListener("click", () => selecting(false));
+  bar.append(every, end);
+  gallery.append(bar);
+
+  const begin = document.getElementById("select");
+  const review = document.getElementById("review-all");
+  begin?.addEventListener("click", () => selecting(!gallery.classList.contains("selecting")));
+  review?.addEventListener("click", () => act("review", items().filter((item) => !item.classList.contains("is-reviewed")).map(idOf)));
+  list.addEventListener("click", clicked);
+}
+
+// --- keys -------------------------------------------------------------------------------------------------------------
+
+function move(step) {
+  const every = items();
+  const at = every.indexOf(current());
+  const next = every[at < 0 ? (step > 0 ? 0 : every.length - 1) : Math.min(every.length - 1, Math.max(0, at + step))];
+  if (!next) return false;
+  next.querySelector(".card").focus({ preventScroll: true });
+  next.scrollIntoView({ block: "nearest" });
+}
+
+const follow = (selectors) => {
+  const link = selectors.map((selector) => document.querySelector(selector)).find(Boolean);
+  return link ? void link.click() : false;
+};
+
+const camera = (number) => [`#cameras .chip:nth-child(${Number(number) + 1})`];
+keys.add({ "/": "Search" }, { run: () => document.getElementById("search")?.focus() });
+keys.add({ "j k": "Next, previous event" }, { run: (key) => move(key === "j" ? 1 : -1) });
+keys.add({ "[": "Earlier events" }, { run: () => follow(["#pager [rel=next]", "[data-step=earlier]"]) });
+keys.add({ "]": "Later events" }, { run: () => follow(["#pager [rel=prev]", "[data-step=later]"]) });
+keys.add({ "1 2 3 4 5 6 7 8 9": "A camera more or less" }, { run: (key) => follow(camera(key)) });
+keys.add({ 0: "All cameras" }, { run: () => follow(camera(0)) });
+if (mayChange) {
+  const group = "The event, or all that are selected";
+  keys.add({ r: "Reviewed, or not" }, { group, run: () => (acted().length ? void toggle("review", acted()) : false) });
+  keys.add({ s: "Star, or not" }, { group, run: () => (acted().length ? void toggle("star", acted()) : false) });
+  keys.add({ x: "Select, or not" }, { group, run: () => (current() ? choose(current(), !selected.has(idOf(current()))) : false) });
+  keys.add({ a: "Select all shown" }, { group, run: () => items().forEach((item) => choose(item, true)) });
+  keys.add({ n: "Note" }, { group, run: () => (current() ? note(current()) : false) });
+  keys.add({ Delete: "Remove" }, { group, run: () => (acted().length ? void remove(acted().map(idOf)) : false) });
+  keys.add({ Escape: "End the selection" }, { group, run: () => (bar.hidden ? false : selecting(false)) });
+}
+
+// The strip: arrows go from bar to bar; only one of them is in the way of Tab.
+function watchStrip() {
+  const bars = [...document.querySelectorAll("#strip .bars a[href]")];
+  const way = bars.find((each) => each === document.activeElement) ?? bars.find((each) => each.classList.contains("on")) ?? bars.at(-1);
+  for (const each of bars) each.tabIndex = each === way ? 0 : -1;
+}
+
+document.getElementById("strip")?.addEventListener("keydown", (event) => {
+  const bars = [...document.querySelectorAll("#strip .bars a[href]")];
+  const at = bars.indexOf(event.target);
+  const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: bars.length - 1 }[event.key];
+  if (at < 0 || to === undefined || !bars[to]) return;
+  event.preventDefault();
+  bars[at].tabIndex = -1;
+  bars[to].tabIndex = 0;
+  bars[to].focus();
+});
+
+for (const item of items()) prepare(item);
+watchStrip();
