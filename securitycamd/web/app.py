@@ -32,7 +32,17 @@ from securitycamd.services.timeline import TimelineService
 from securitycamd.services.uploads import UploadService
 from securitycamd.storage.files import Files
 from securitycamd.supervision import Supervisor
-from securitycamd.web import camera_pages, gallery_pages, keys, logs_pages, pages, static, stray_pages, theme
+from securitycamd.web import (
+    camera_pages,
+    digest_pages,
+    gallery_pages,
+    keys,
+    logs_pages,
+    pages,
+    static,
+    stray_pages,
+    theme,
+)
 from securitycamd.web.api import (
     camera_admin,
     cameras,
@@ -83,6 +93,7 @@ ALL_ROUTES: Final[list[Route]] = [
     *gallery_pages.ROUTES,
     *pages.ROUTES,
     *stray_pages.ROUTES,
+    *digest_pages.ROUTES,
     *logs_pages.ROUTES,
     *stream.ROUTES,
     *camera_pages.ROUTES,

@@ -1,5 +1,6 @@
 """A timeline counts what a look at every event counts, by the hour and by the day of the site."""
 
+import asyncio
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -33,7 +34,9 @@ async def test_a_timeline_counts_every_event_once(
     database: Database, make_settings: Callable[..., Any], zone: str
 ) -> None:
     events = await make_events(database, random.Random(4))
-    service = TimelineService(database, SettingsHolder(make_settings(site={"time_zone": zone})))
+    service = TimelineService(
+        database, SettingsHolder(await asyncio.to_thread(make_settings, site={"time_zone": zone}))
+    )
     local = ZoneInfo(zone)
     start, end = START - timedelta(days=3), START + timedelta(days=45)  # the clock changes in between
     for cameras in (None, frozenset({"camera_2"}), frozenset({"camera_1", "camera_3", "nowhere", "x '"})):
@@ -58,7 +61,7 @@ async def test_a_timeline_counts_every_event_once(
 
 async def test_nobody_counts_the_cameras_of_others(database: Database, make_settings: Callable[..., Any]) -> None:
     events = await make_events(database, random.Random(4), 40)
-    service = TimelineService(database, SettingsHolder(make_settings()))
+    service = TimelineService(database, SettingsHolder(await asyncio.to_thread(make_settings)))
     viewer = Principal("viewer", TRUSTED_OPERATOR.role, frozenset({"camera_2"}))
     span = {"start": START, "end": START + timedelta(days=45)}
     everything = await service.counts(viewer, cameras=None, step="day", **span)
@@ -69,6 +72,6 @@ async def test_nobody_counts_the_cameras_of_others(database: Database, make_sett
 
 
 async def test_what_would_take_long_is_refused(database: Database, make_settings: Callable[..., Any]) -> None:
-    service = TimelineService(database, SettingsHolder(make_settings()))
+    service = TimelineService(database, SettingsHolder(await asyncio.to_thread(make_settings)))
     with pytest.raises(InvalidError, match="too long"):
         await service.counts(TRUSTED_OPERATOR, cameras=None, start=START, end=START + timedelta(days=40), step="hour")

@@ -1,6 +1,6 @@
 """The days' reports on the wire."""
 
-from datetime import date, datetime
+import datetime as dt
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -10,14 +10,20 @@ from securitycamd.domain.digests import Digest
 from securitycamd.web.registry import Input
 
 
+def read_day(text: str) -> dt.date | None:
+    """The day that an address names; what cannot be used is left out."""
+    try:
+        day = dt.date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if day.isoformat() == text else None
+
+
 def _day(value: Any) -> Any:
     # Pydantic would take numbers and times for days, too.
     if isinstance(value, str):
-        try:
-            day = date.fromisoformat(value)
-        except ValueError:
-            day = None
-        if day is None or day.isoformat() != value:
+        day = read_day(value)
+        if day is None:
             raise ValueError("must be a day YYYY-MM-DD")
         return day
     return value
@@ -26,7 +32,7 @@ def _day(value: Any) -> Any:
 class DigestPath(Input):
     """``{date}``."""
 
-    date: date
+    date: dt.date
 
     @field_validator("date", mode="before")
     @classmethod
@@ -37,7 +43,7 @@ class DigestPath(Input):
 class DigestQuery(Input):
     """Which reports."""
 
-    before: Annotated[date | None, Field(description="only of days before this one")] = None
+    before: Annotated[dt.date | None, Field(description="only of days before this one")] = None
     limit: Annotated[int, Field(ge=1, le=100)] = 30
 
     @field_validator("before", mode="before")
@@ -49,7 +55,7 @@ class DigestQuery(Input):
 class DigestReply(BaseModel):
     """The report of a day of the site."""
 
-    date: date
+    date: dt.date
     state: Annotated[
         Literal["waiting", "written", "quiet", "failed"],
         Field(description="`waiting` for the AI server; `quiet`: there were no events"),
@@ -63,7 +69,7 @@ class DigestReply(BaseModel):
     usual_events: Annotated[float | None, Field(description="a day's mean in the week before")]
     busiest_hour: Annotated[int | None, Field(description="of the site's clock")]
     sayings: Annotated[list[str], Field(description="descriptions that it was written from")]
-    updated_at: datetime
+    updated_at: dt.datetime
 
 
 def digest_reply(digest: Digest, zone: ZoneInfo) -> dict[str, Any]:

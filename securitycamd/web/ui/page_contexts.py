@@ -4,6 +4,7 @@ from dataclasses import fields
 
 from securitycamd.web.ui.camera_contexts import CameraContext, CamerasContext
 from securitycamd.web.ui.contexts import DocsContext, ErrorContext, EventContext, RailContext
+from securitycamd.web.ui.digest_contexts import DigestContext, DigestsContext
 from securitycamd.web.ui.gallery_contexts import CardsContext, GalleryContext
 from securitycamd.web.ui.logs_contexts import LogsContext
 from securitycamd.web.ui.storage_contexts import StorageContext, StraysContext
@@ -15,6 +16,8 @@ PageContext = (
     | CameraContext
     | LogsContext
     | CardsContext
+    | DigestsContext
+    | DigestContext
     | StorageContext
     | StraysContext
     | ErrorContext

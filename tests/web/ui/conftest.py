@@ -7,6 +7,7 @@ import pytest
 
 from securitycamd.web.ui.camera_contexts import CameraContext, CamerasContext
 from securitycamd.web.ui.contexts import DocsContext, ErrorContext, EventContext, RailContext
+from securitycamd.web.ui.digest_contexts import DigestContext, DigestsContext
 from securitycamd.web.ui.environment import make_environment
 from securitycamd.web.ui.gallery_contexts import CardsContext, GalleryContext
 from securitycamd.web.ui.logs_contexts import LogsContext
@@ -22,6 +23,8 @@ TEMPLATES: dict[type, str] = {
     StorageContext: "storage.html",
     StraysContext: "strays.html",
     LogsContext: "logs.html",
+    DigestsContext: "digests.html",
+    DigestContext: "digest.html",
     ErrorContext: "error.html",
     DocsContext: "docs.html",
     RailContext: "rail.html",

@@ -1,0 +1,71 @@
+"""The pages of the days' reports."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from aiohttp import web
+
+from securitycamd.domain.errors import NotFoundError
+from securitycamd.domain.principal import Audience
+from securitycamd.web import keys
+from securitycamd.web.pages import render, site_of
+from securitycamd.web.registry import Call, Route
+from securitycamd.web.schemas.digests import DigestPath, read_day
+from securitycamd.web.ui.digest_view import DIGESTS_URL, PAGE_SIZE, digest_context, digest_url, digests_context
+
+_ONE: Final = f"{DIGESTS_URL}/{{date}}"
+
+
+async def digests(call: Call[Any, Any, Any]) -> web.Response:
+    """All reports, newest first."""
+    before = read_day(call.request.query.get("before", ""))
+    settings = call.app[keys.SETTINGS].current
+    found = await call.app[keys.DIGESTS].newest(call.principal, before=before, limit=PAGE_SIZE + 1)
+    context = digests_context(
+        found,
+        await call.app[keys.CAMERAS].everything(call.principal),
+        site=site_of(call.request),
+        now=datetime.now(UTC),
+        due=settings.digest.time if settings.digest.enabled else None,
+        is_first=before is None,
+        may_change=call.principal.role >= Audience.OPERATOR,
+    )
+    return render(call.request, "digests.html", context)
+
+
+async def digest(call: Call[DigestPath, None, None]) -> web.Response:
+    """The report of a day."""
+    service, day = call.app[keys.DIGESTS], call.path.date
+    found = await service.get(call.principal, day)
+    earlier = await service.newest(call.principal, before=day, limit=1)
+    context = digest_context(
+        found,
+        await call.app[keys.CAMERAS].everything(call.principal),
+        site=site_of(call.request),
+        now=datetime.now(UTC),
+        earlier=earlier[0].day if earlier else None,
+        later=await _later(call),
+        may_change=call.principal.role >= Audience.OPERATOR,
+    )
+    return render(call.request, "digest.html", context)
+
+
+async def _later(call: Call[DigestPath, None, None]) -> Any:
+    """The day after, where it has a report."""
+    try:
+        return (await call.app[keys.DIGESTS].get(call.principal, call.path.date + timedelta(days=1))).day
+    except (NotFoundError, OverflowError):
+        return None
+
+
+async def write(call: Call[DigestPath, None, None]) -> web.Response:
+    """Have a report written anew, and show it."""
+    await call.app[keys.DIGESTS].request(call.principal, call.path.date)
+    raise web.HTTPSeeOther(digest_url(call.path.date))
+
+
+ROUTES: Final = [
+    Route("GET", DIGESTS_URL, Audience.VIEWER, "Reports of the days", digests, page=True),
+    Route("GET", _ONE, Audience.VIEWER, "The report of a day", digest, path_model=DigestPath, page=True),
+    Route("POST", _ONE, Audience.OPERATOR, "Have it written anew", write, path_model=DigestPath, page=True),
+]

@@ -1,0 +1,85 @@
+"""What the pages of the days' reports print."""
+
+from dataclasses import dataclass
+
+from securitycamd.web.ui.contexts import Action, Frame, Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A category's part of a day: a piece of a bar of 100, and what it means."""
+
+    category: str
+    label: str
+    start: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class DigestCard:
+    """A report in the list."""
+
+    url: str
+    day: str
+    lead: str
+    """Its beginning."""
+    is_waiting: bool
+    numbers: str
+    shares: tuple[Share, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DigestsContext:
+    """What ``digests.html`` prints."""
+
+    frame: Frame
+    summary: str
+    cards: tuple[DigestCard, ...]
+    older_url: str | None
+    write: Action | None
+    """A form that asks for yesterday's report; ``None``: it is there, or the reader may not."""
+    empty: str
+    """Why there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraPart:
+    """What one camera saw of the day."""
+
+    name: str
+    amount: str
+    percent: float
+
+
+@dataclass(frozen=True, slots=True)
+class SayingView:
+    """A description that the report was written from."""
+
+    clock: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class DigestContext:
+    """What ``digest.html`` prints."""
+
+    frame: Frame
+    day: str
+    paragraphs: tuple[str, ...]
+    is_waiting: bool
+    trouble: str | None
+    """Why it is not written, or not anew."""
+    written: Moment
+    author: str
+    numbers: str
+    compared: str | None
+    """With a usual day."""
+    shares: tuple[Share, ...]
+    cameras: tuple[CameraPart, ...]
+    sayings: tuple[SayingView, ...]
+    events_url: str
+    back: Action
+    earlier: Action | None
+    later: Action | None
+    write_url: str | None
+    """Where a form has it written anew; ``None``: the reader may not."""

@@ -1,0 +1,161 @@
+"""From reports to what their pages print. Pure."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from securitycamd.domain.digests import DayFacts, Digest, DigestState, category_words, in_numbers
+from securitycamd.domain.models import Camera
+from securitycamd.domain.names import Category
+from securitycamd.domain.times import day_bounds, today
+from securitycamd.web.ui.contexts import Action, Site
+from securitycamd.web.ui.digest_contexts import (
+    CameraPart,
+    DigestCard,
+    DigestContext,
+    DigestsContext,
+    SayingView,
+    Share,
+)
+from securitycamd.web.ui.frame import frame
+from securitycamd.web.ui.words import count, day_name, moment
+
+DIGESTS_URL: Final = "/digests"
+PAGE_SIZE: Final = 20
+LEAD_LIMIT: Final = 260
+_ORDER: Final = (*Category, "pending")
+_WAITING: Final = "The report is being written."
+
+
+def digest_url(day: date) -> str:
+    """The page of a day's report."""
+    return f"{DIGESTS_URL}/{day.isoformat()}"
+
+
+def digests_context(
+    found: Sequence[Digest],
+    cameras: Sequence[Camera],
+    *,
+    site: Site,
+    now: datetime,
+    due: str | None,
+    is_first: bool,
+    may_change: bool,
+) -> DigestsContext:
+    """The list.
+
+    Args:
+        found: a page of reports and one more where there is one, newest first.
+        cameras: for the frame.
+        site: zone and name of the site.
+        now: the present, aware.
+        due: when the next one comes by itself, as ``07:00``; ``None``: none does.
+        is_first: whether it is the list's beginning.
+        may_change: whether the reader may have one written.
+    """
+    shown = found[:PAGE_SIZE]
+    yesterday = today(site.zone, now) - timedelta(days=1)
+    is_there = any(digest.day == yesterday for digest in shown)
+    write = Action("Write yesterday's report now", digest_url(yesterday), is_primary=not shown)
+    return DigestsContext(
+        frame=frame("Reports", "digests", cameras=cameras, site=site, now=now),
+        summary=f"Each day's report comes at {due}." if due else "Reports are written when you ask for one.",
+        cards=tuple(_card(digest, site, now) for digest in shown),
+        older_url=f"{DIGESTS_URL}?before={shown[-1].day.isoformat()}" if len(found) > PAGE_SIZE else None,
+        write=write if may_change and is_first and not is_there else None,
+        empty=f"The first one comes at {due}, about the day before." if due else "None was asked for yet.",
+    )
+
+
+def digest_context(
+    digest: Digest,
+    cameras: Sequence[Camera],
+    *,
+    site: Site,
+    now: datetime,
+    earlier: date | None,
+    later: date | None,
+    may_change: bool,
+) -> DigestContext:
+    """One report; ``earlier`` and ``later`` are the days of those next to it."""
+    facts, name = digest.facts, _day(digest.day, site, now)
+    is_waiting = digest.state is DigestState.WAITING
+    return DigestContext(
+        frame=frame(f"Report of {name}", "digests", cameras=cameras, site=site, now=now),
+        day=name,
+        paragraphs=tuple(part for part in digest.text.split("\n\n") if part),
+        is_waiting=is_waiting,
+        trouble=_trouble(digest),
+        written=moment(digest.updated_at, site.zone, now),
+        author=f"Written by {digest.model}" if digest.model else "Made from the numbers alone",
+        numbers="" if is_waiting and not facts.events else in_numbers(facts),
+        compared=_compared(facts),
+        shares=_shares(facts),
+        cameras=tuple(
+            CameraPart(camera, count(n), round(100 * n / max(facts.by_camera.values()), 1))
+            for camera, n in facts.by_camera.items()
+        ),
+        sayings=tuple(_saying(text) for text in facts.sayings),
+        events_url=f"/?date={digest.day.isoformat()}",
+        back=Action("All reports", DIGESTS_URL),
+        earlier=None if earlier is None else Action(_day(earlier, site, now), digest_url(earlier)),
+        later=None if later is None else Action(_day(later, site, now), digest_url(later)),
+        write_url=digest_url(digest.day) if may_change else None,
+    )
+
+
+def _card(digest: Digest, site: Site, now: datetime) -> DigestCard:
+    is_waiting = digest.state is DigestState.WAITING
+    text = digest.text.replace("\n\n", " ") or (_trouble(digest) or _WAITING)
+    if len(text) > LEAD_LIMIT:
+        text = text[:LEAD_LIMIT].rpartition(" ")[0] + "…"
+    numbers = (
+        ""
+        if not digest.facts.events
+        else "1 event"
+        if digest.facts.events == 1
+        else f"{count(digest.facts.events)} events"
+    )
+    return DigestCard(
+        digest_url(digest.day), _day(digest.day, site, now), text, is_waiting, numbers, _shares(digest.facts)
+    )
+
+
+def _day(day: date, site: Site, now: datetime) -> str:
+    return day_name(day_bounds(day, site.zone)[0], site.zone, now)
+
+
+def _trouble(digest: Digest) -> str | None:
+    if digest.error is None:
+        return None
+    if digest.state is DigestState.FAILED:
+        return f"It could not be written: {digest.error}"
+    return f"It is tried again by itself. {digest.error}"
+
+
+def _compared(facts: DayFacts) -> str | None:
+    if facts.usual_events is None or not facts.events:
+        return None
+    usual = count(facts.usual_events)
+    if facts.events > facts.usual_events * 1.25:
+        return f"More than usual: a day of the week before had about {usual} events."
+    if facts.events < facts.usual_events * 0.75:
+        return f"Less than usual: a day of the week before had about {usual} events."
+    return f"As usual: a day of the week before had about {usual} events."
+
+
+def _shares(facts: DayFacts) -> tuple[Share, ...]:
+    total = sum(facts.by_category.values())
+    shares: list[Share] = []
+    start = 0.0
+    for category in _ORDER:
+        if n := facts.by_category.get(category, 0):
+            width = 100 * n / total
+            shares.append(Share(str(category), category_words(category, n), round(start, 2), round(width, 2)))
+            start += width
+    return tuple(shares)
+
+
+def _saying(text: str) -> SayingView:
+    clock, _, rest = text.partition(" ")
+    return SayingView(clock, rest)
