@@ -40,12 +40,14 @@ from securitycamd.services.stills import StillsService
 from securitycamd.services.storage import StorageService
 from securitycamd.services.storage_check import CHECK_TASK, StorageCheckService
 from securitycamd.services.strays import StrayService
+from securitycamd.services.system import SystemService
 from securitycamd.services.timeline import TimelineService
 from securitycamd.services.uploads import UploadService
 from securitycamd.storage.files import Files
 from securitycamd.supervision import Supervisor
 from securitycamd.tasks.digest import NAME as DIGEST_TASK
 from securitycamd.tasks.optimiser import NAME as OPTIMISER
+from securitycamd.telemetry.gauges import Gauges
 from securitycamd.web.app import Parts
 
 CONVERTER: Final = "converter"
@@ -83,6 +85,8 @@ class Shared:
     logs: LogService
     log_search: LogSearchService
     log_tail: LogTail
+    system: SystemService
+    gauges: Gauges
     stats: StatsService
     uploads: UploadService
     linking: LinkingService
@@ -138,6 +142,9 @@ class Shared:
         retention = RetentionService(db, settings, files, removal, measuring)
         log_tail = LogTail(db)
         finding, timeline, notices = FindingService(db), TimelineService(db, settings), Notices()
+        log_search = LogSearchService(db)
+        gauges = Gauges()
+        retries = RetryService(db, jobs, on_work=wake)
         health = HealthMonitor(
             [
                 database.rule(db),
@@ -163,7 +170,7 @@ class Shared:
             camera_details=CameraDetailsService(db, settings, cameras, agents, camera_removal),
             events=events,
             logs=LogService(db, settings, on_commit=log_tail.note_commit),
-            log_search=LogSearchService(db),
+            log_search=log_search,
             log_tail=log_tail,
             finding=finding,
             timeline=timeline,
@@ -178,6 +185,8 @@ class Shared:
                 analyst=analysis.analyst,
                 on_request=lambda: supervisor.wake(DIGEST_TASK),
             ),
+            system=SystemService(db, settings, files, media, supervisor, jobs, retries, retention, log_search, gauges),
+            gauges=gauges,
             stats=StatsService(db, settings, cameras, files, jobs),
             uploads=UploadService(settings, events, files),
             linking=linking,
@@ -187,7 +196,7 @@ class Shared:
             analysis=analysis,
             optimisation=OptimisationService(db, settings, jobs, files, media),
             stills=StillsService(db, settings, jobs, files, media, events, measuring),
-            retries=RetryService(db, jobs, on_work=wake),
+            retries=retries,
             storage=storage_service,
             measuring=measuring,
             removal=removal,
@@ -211,6 +220,7 @@ class Shared:
             logs=self.logs,
             log_search=self.log_search,
             log_tail=self.log_tail,
+            system=self.system,
             stats=self.stats,
             strays=self.strays,
             storage=self.storage,

@@ -12,6 +12,8 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -204,8 +206,35 @@ def live_settings(old: Settings, new: Settings) -> Settings:
     return old.model_copy(update=sections)
 
 
+def differing(settings: Settings) -> dict[str, str]:
+    """The settings that are not the defaults, by their dotted names, as they may be shown to people."""
+    values = _flat(settings.model_dump(mode="json"))
+    return {key: _told(key, values.get(key)) for key in changed_keys(Settings(), settings)}
+
+
+def _told(key: str, value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    if re.search(r"password|secret|token", key, re.IGNORECASE):
+        return "(hidden)"
+    # Of an address all but who asks and with which password.
+    return re.sub(r"://[^/@\s]*@", "://(hidden)@", text)
+
+
+@dataclass(frozen=True, slots=True)
+class LastReload:
+    """What the last reload of the settings came to."""
+
+    at: datetime
+    problems: tuple[str, ...]
+    """With any, the old settings stayed in force."""
+    applied: tuple[str, ...]
+    later: tuple[str, ...]
+    """What needs a restart."""
+
+
 class SettingsHolder:
     """The settings in force; what may change live is read from here at each use."""
 
     def __init__(self, settings: Settings) -> None:
         self.current = settings
+        self.last_reload: LastReload | None = None

@@ -9,6 +9,7 @@ import gc
 import signal
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,15 @@ from aiohttp import web
 
 from securitycamd import __version__
 from securitycamd.composition import ANALYSER, CONVERTER, EMBEDDED, LOG_WRITER, STILLS, Shared
-from securitycamd.config import LIVE_KEYS, SettingsError, SettingsHolder, changed_keys, live_settings, load_settings
+from securitycamd.config import (
+    LIVE_KEYS,
+    LastReload,
+    SettingsError,
+    SettingsHolder,
+    changed_keys,
+    live_settings,
+    load_settings,
+)
 from securitycamd.db import migrate
 from securitycamd.db.engine import Database, DatabaseAddress
 from securitycamd.db.server import EmbeddedServer
@@ -106,12 +115,15 @@ class Daemon:
         except SettingsError as error:
             for problem in error.problems:
                 log.warning("settings not reloaded", problem=problem)
+            self.settings.last_reload = LastReload(datetime.now(UTC), tuple(error.problems), (), ())
             return []
         changed = changed_keys(old, new)
         self.settings.current = live_settings(old, new)
         self.pipeline.set_level(self.settings.current.logging.level)
         later = [key for key in changed if key not in LIVE_KEYS]
-        log.info("settings reloaded", applied=[key for key in changed if key in LIVE_KEYS] or None)
+        applied = [key for key in changed if key in LIVE_KEYS]
+        self.settings.last_reload = LastReload(datetime.now(UTC), (), tuple(applied), tuple(later))
+        log.info("settings reloaded", applied=applied or None)
         if later:
             log.warning("some settings need a restart", keys=later)
         return changed

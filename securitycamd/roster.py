@@ -12,6 +12,8 @@ from securitycamd.supervision import TaskControl, TaskSpec
 from securitycamd.tasks.cameras import AGENT_STATUS, ask_agents, remove_cameras
 from securitycamd.tasks.digest import NAME as DIGEST_TASK
 from securitycamd.tasks.digest import write_reports
+from securitycamd.tasks.gauges import NAME as GAUGES
+from securitycamd.tasks.gauges import measure
 from securitycamd.tasks.linker import check_storage, link_files
 from securitycamd.tasks.optimiser import NAME as OPTIMISER
 from securitycamd.tasks.optimiser import Optimiser
@@ -142,6 +144,7 @@ def task_specs(
             remove_cameras(shared.camera_removal),
             beat_seconds=120,
         ),
+        TaskSpec(GAUGES, "Measures what the server takes", measure(shared.gauges, shared.system), beat_seconds=60),
         TaskSpec(
             DIGEST_TASK,
             "Has each day's report written",

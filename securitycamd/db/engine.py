@@ -149,6 +149,18 @@ class Database:
         self.on_commit: Callable[[Sequence[Change]], None] = lambda _: None
         """Called with what a transaction changed, after its commit."""
 
+    @property
+    def address(self) -> DatabaseAddress:
+        """Where the server listens."""
+        return self._address
+
+    @property
+    def connections(self) -> tuple[int, int, int]:
+        """How many connections there are, how many of them are in use, and how many there may be."""
+        if self._pool is None:
+            return (0, 0, self._pool_size)
+        return (self._pool.size, self._pool.size - self._pool.freesize, self._pool_size)
+
     async def open(self) -> None:
         """Make the pool; connections come as they are needed."""
         address = self._address

@@ -4,16 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 from securitycamd.domain.clips import ClipError
 from securitycamd.domain.errors import UnavailableError
 from securitycamd.media.encoders import EncoderChoice
 from securitycamd.media.optimise import OptimisedClip, OptimiserPreset, given_up_when, optimise_clip
-from securitycamd.media.probe import ClipFacts, RunBlocking, probe_clip
+from securitycamd.media.probe import ClipFacts, RunBlocking, probe_clip, run_clip_tool
 from securitycamd.media.process import Tools
 from securitycamd.media.remux import RemuxedClip, remux_clip
 from securitycamd.media.slots import Slots
 from securitycamd.media.stills import STILL_QUALITY, THUMBNAIL_QUALITY, Still, StillMaker
+
+VERSION_SECONDS: Final = 20.0
 
 
 class MediaClosedError(UnavailableError):
@@ -74,6 +77,15 @@ class Media:
     def is_optimising(self) -> bool:
         """Whether an optimisation runs."""
         return self._optimiser_slot.taken > 0
+
+    async def version(self) -> str | None:
+        """FFmpeg's version, as it calls itself; ``None`` when it cannot be started."""
+        try:
+            result = await run_clip_tool(self._tools, [self._ffmpeg, "-version"], timeout_seconds=VERSION_SECONDS)
+        except ClipError:
+            return None
+        words = result.stdout.decode(errors="replace").split()[:3]
+        return words[2] if words[:2] == ["ffmpeg", "version"] else None
 
     def resize(self, processes: int) -> None:
         """Change how many may run at once. What runs already runs to its end."""

@@ -70,6 +70,8 @@ class JobQueue:
         self._held: set[str] = set()
         """The owners of claims that are being made or worked on here."""
         self._claims: Counter[JobKind] = Counter()
+        self.ended: Counter[JobKind] = Counter()
+        """Jobs that were done or failed for good here, in this life of the process."""
         self._progress: dict[str, float] = {}
         """The share that is done, by the owner of the claim."""
         self._shares: dict[tuple[int, JobKind], float] = {}
@@ -211,6 +213,7 @@ class JobQueue:
         )
         if not ours:
             raise LeaseLostError
+        self.ended[job.kind] += state is not JobState.QUEUED
         await self._tell(transaction, job, outcome, state, error if done is None else done)
         return state
 

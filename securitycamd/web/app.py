@@ -28,6 +28,7 @@ from securitycamd.services.stats import StatsService
 from securitycamd.services.storage import StorageService
 from securitycamd.services.storage_check import StorageCheckService
 from securitycamd.services.strays import StrayService
+from securitycamd.services.system import SystemService
 from securitycamd.services.timeline import TimelineService
 from securitycamd.services.uploads import UploadService
 from securitycamd.storage.files import Files
@@ -41,6 +42,7 @@ from securitycamd.web import (
     pages,
     static,
     stray_pages,
+    system_pages,
     theme,
 )
 from securitycamd.web.api import (
@@ -61,6 +63,7 @@ from securitycamd.web.api import (
     strays,
     stream,
     system,
+    system_state,
     uploads,
 )
 from securitycamd.web.assets import read_assets
@@ -84,6 +87,7 @@ API_ROUTES: Final[list[Route]] = [
     *storage.ROUTES,
     *storage_check.ROUTES,
     *system.ROUTES,
+    *system_state.ROUTES,
 ]
 ALL_ROUTES: Final[list[Route]] = [
     *API_ROUTES,
@@ -95,6 +99,7 @@ ALL_ROUTES: Final[list[Route]] = [
     *stray_pages.ROUTES,
     *digest_pages.ROUTES,
     *logs_pages.ROUTES,
+    *system_pages.ROUTES,
     *stream.ROUTES,
     *camera_pages.ROUTES,
     *log_search.STREAM_ROUTES,
@@ -118,6 +123,7 @@ class Parts:
     logs: LogService
     log_search: LogSearchService
     log_tail: LogTail
+    system: SystemService
     stats: StatsService
     strays: StrayService
     storage: StorageService
@@ -152,6 +158,7 @@ def make_app(parts: Parts) -> web.Application:
     app[keys.LOGS] = parts.logs
     app[keys.LOG_SEARCH] = parts.log_search
     app[keys.LOG_TAIL] = parts.log_tail
+    app[keys.SYSTEM] = parts.system
     app.on_shutdown.append(log_search.end_streams)
     app[keys.STATS] = parts.stats
     app[keys.STRAYS] = parts.strays

@@ -26,6 +26,7 @@ from securitycamd.services.stats import StatsService
 from securitycamd.services.storage import StorageService
 from securitycamd.services.storage_check import StorageCheckService
 from securitycamd.services.strays import StrayService
+from securitycamd.services.system import SystemService
 from securitycamd.services.timeline import TimelineService
 from securitycamd.services.uploads import UploadService
 from securitycamd.storage.files import Files
@@ -44,6 +45,7 @@ TIMELINE: Final = web.AppKey("timeline", TimelineService)
 LOGS: Final = web.AppKey("logs", LogService)
 LOG_SEARCH: Final = web.AppKey("log_search", LogSearchService)
 LOG_TAIL: Final = web.AppKey("log_tail", LogTail)
+SYSTEM: Final = web.AppKey("system", SystemService)
 UPLOADS: Final = web.AppKey("uploads", UploadService)
 STATS: Final = web.AppKey("stats", StatsService)
 STRAYS: Final = web.AppKey("strays", StrayService)

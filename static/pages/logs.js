@@ -1,12 +1,12 @@
 // Log lines: a window of rows over thousands of lines, the newest at the end, which follows what comes.
 // Without this script the page is a form and a table with links to older and newer lines.
 import { element, keys, reached, send, toast } from "../ui.js";
+import { asText, inOrder, marked, placeOf, shown, whole, write } from "./log-lines.js";
 
 const AT_MOST = 25_000;
 const PIECE = 1000;
 const HELD_AT_MOST = 5000;
 const BEYOND = 15; // rows that are drawn above and below what is seen
-const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const NOTHING = { filtered: "No line matches.", all: "No log lines yet. They appear as soon as a camera reports." };
 
 const page = document.getElementById("logs");
@@ -40,21 +40,6 @@ let turn = 0; // grows when the filter changes or a search is stopped: answers t
 let loading = 0; // the turn that is loading
 
 // --- lines ------------------------------------------------------------------------------------------------------------
-
-// Times come with up to six digits of a second, which may be left out; all are brought to one form.
-function whole(line) {
-  const [, moment, fraction = "", zone] = /^(.{19})(?:\.(\d+))?(.*)$/.exec(line.timestamp);
-  line.timestamp = `${moment}.${fraction.padEnd(6, "0")}${zone === "Z" ? "+00:00" : zone}`;
-  line.at = Date.parse(line.timestamp.slice(0, 23) + line.timestamp.slice(26));
-  return line;
-}
-
-const micro = (line) => Number(line.timestamp.slice(23, 26));
-const inOrder = (a, b) => a.at - b.at || micro(a) - micro(b) || a.id - b.id;
-const placeOf = (line) => `${BigInt(line.at) * 1000n + BigInt(micro(line))}.${line.id}`;
-const shown = (iso) => `${Number(iso.slice(8, 10))} ${MONTHS[Number(iso.slice(5, 7)) - 1]} ${iso.slice(11, 23)}`;
-const asText = (line) =>
-  `${line.timestamp.slice(0, 10)} ${line.timestamp.slice(11, 23)}${line.timestamp.slice(26)} ${line.level.padEnd(7)} ${line.source}: ${line.message.replace(/[\x00-\x1f\x7f\u2028\u2029]+/g, " ")}`;
 
 function fresh(lines) {
   return lines.filter((line) => !state.ids.has(line.id) && state.ids.add(line.id)).map(whole);
@@ -99,22 +84,6 @@ const above = space();
 const below = space();
 const rows = new Map(); // by id, of the rows that are drawn
 
-const small = (value) => Array.from(value, (letter) => (letter.toLowerCase().length === letter.length ? letter.toLowerCase() : letter)).join("");
-
-function marked(message) {
-  if (!text) return [message];
-  const [plain, wanted] = [small(message), small(text)];
-  const parts = [];
-  let at = 0;
-  for (let hit = plain.indexOf(wanted); hit >= 0; hit = plain.indexOf(wanted, at)) {
-    if (hit > at) parts.push(message.slice(at, hit));
-    at = hit + wanted.length;
-    parts.push(element("mark", {}, message.slice(hit, at)));
-  }
-  parts.push(message.slice(at));
-  return parts;
-}
-
 function makeRow(line) {
   const cell = (name, ...content) => element("td", { role: "gridcell", class: name }, ...content);
   return element(
@@ -123,7 +92,7 @@ function makeRow(line) {
     cell("at", element("time", { datetime: line.timestamp }, shown(line.timestamp))),
     cell("level", line.level),
     cell("source", names.get(line.source) ?? line.source),
-    cell("message", ...marked(line.message)),
+    cell("message", ...marked(line.message, text)),
   );
 }
 
@@ -464,24 +433,6 @@ async function copy() {
     return toast("This browser does not let us copy; download the lines instead.", { kind: "bad" });
   }
   return toast(lines.length === 1 ? "The line is copied." : `${lines.length.toLocaleString("en")} lines are copied.`);
-}
-
-async function write(value) {
-  try {
-    await navigator.clipboard.writeText(value);
-    return true;
-  } catch {
-    // Over plain HTTP browsers keep the clipboard from scripts, but for this older way.
-  }
-  const area = element("textarea", { class: "hidden", readonly: true, "aria-label": "Lines to copy" });
-  area.value = value;
-  const focused = document.activeElement;
-  document.body.append(area);
-  area.select();
-  const done = document.execCommand("copy");
-  area.remove();
-  focused?.focus();
-  return done;
 }
 
 // --- start --------------------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ PAGES: Final = {
     "storage": "/retention",
     "strays": "/storage/strays",
     "logs": "/logs",
+    "system": "/system",
     "docs": "/docs",
     "error": "/events/4000000000",
 }

@@ -8,6 +8,7 @@ from securitycamd.web.ui.digest_contexts import DigestContext, DigestsContext
 from securitycamd.web.ui.gallery_contexts import CardsContext, GalleryContext
 from securitycamd.web.ui.logs_contexts import LogsContext
 from securitycamd.web.ui.storage_contexts import StorageContext, StraysContext
+from securitycamd.web.ui.system_contexts import SystemContext
 
 PageContext = (
     GalleryContext
@@ -18,6 +19,7 @@ PageContext = (
     | CardsContext
     | DigestsContext
     | DigestContext
+    | SystemContext
     | StorageContext
     | StraysContext
     | ErrorContext

@@ -13,6 +13,7 @@ from securitycamd.web.ui.gallery_contexts import CardsContext, GalleryContext
 from securitycamd.web.ui.logs_contexts import LogsContext
 from securitycamd.web.ui.page_contexts import PageContext, template_values
 from securitycamd.web.ui.storage_contexts import StorageContext, StraysContext
+from securitycamd.web.ui.system_contexts import SystemContext
 
 TEMPLATES: dict[type, str] = {
     GalleryContext: "events.html",
@@ -25,6 +26,7 @@ TEMPLATES: dict[type, str] = {
     LogsContext: "logs.html",
     DigestsContext: "digests.html",
     DigestContext: "digest.html",
+    SystemContext: "system.html",
     ErrorContext: "error.html",
     DocsContext: "docs.html",
     RailContext: "rail.html",

@@ -1,0 +1,117 @@
+"""What the page about the server shows."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from securitycamd.web.ui.contexts import Fact, Frame, Moment
+
+Mood = Literal["ok", "warning", "critical"]
+
+
+@dataclass(frozen=True, slots=True)
+class FindingView:
+    """What a health rule says."""
+
+    rule: str
+    mood: Mood
+    message: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskButton:
+    """What a task can be told."""
+
+    label: str
+    icon_name: str
+    slug: str
+    """Names the button in the page."""
+    form_url: str
+    api_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """A background task."""
+
+    name: str
+    purpose: str
+    mood: Literal["ok", "warning", "quiet"]
+    state: str
+    beat: str
+    restarts: str
+    trouble: str
+    buttons: tuple[TaskButton, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A job that runs or failed."""
+
+    event_url: str
+    title: str
+    what: str
+    moment: Moment
+    reason: str
+    percent: int | None
+    button: TaskButton | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """The jobs of a kind."""
+
+    name: str
+    waiting: str
+    running: str
+    failed: str
+    has_failed: bool
+    oldest: str
+    outlook: str
+    retry: TaskButton | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlotView:
+    """A value over the last hours."""
+
+    label: str
+    present: str
+    path: str
+    """In a box of 300 by 40; empty while there are too few measurements."""
+    area: str
+    told: str
+    """The same in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailureView:
+    """A line in which the server complained."""
+
+    moment: Moment
+    level: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class SystemContext:
+    """What ``system.html`` prints."""
+
+    frame: Frame
+    mood: Mood
+    summary: str
+    updated: Moment
+    findings: tuple[FindingView, ...]
+    tasks: tuple[TaskView, ...]
+    queues: tuple[QueueView, ...]
+    """Empty while the database is away."""
+    running: tuple[JobView, ...]
+    failed: tuple[JobView, ...]
+    plots: tuple[PlotView, ...]
+    database: tuple[Fact, ...]
+    footage: tuple[Fact, ...]
+    process: tuple[Fact, ...]
+    versions: tuple[Fact, ...]
+    settings: tuple[Fact, ...]
+    reloaded: tuple[str, ...]
+    failures: tuple[FailureView, ...]
