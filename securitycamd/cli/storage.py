@@ -127,7 +127,7 @@ def report_text(report: dict[str, Any]) -> list[str]:
     """What was found, as lines for a terminal."""
     if report["state"] != "done":
         return [f"The check could not be done: {report['error']}"]
-    lines = [f"Looked at {report['events']:,} events and {report['files']:,} files."]
+    lines = [f"Looked at {_counted(report['events'], 'event')} and {_counted(report['files'], 'file')}."]
     lines += [f"Left out: {sentence}" for sentence in report["skipped"]]
     for kind, number in report["counts"].items():
         if number:
@@ -148,3 +148,7 @@ def report_text(report: dict[str, Any]) -> list[str]:
     else:
         lines.append("All was mended." if report["counts"] and sum(report["counts"].values()) else "Nothing is wrong.")
     return lines
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

@@ -14,7 +14,6 @@ from securitycamd.db import cameras as camera_rows
 from securitycamd.db import footage
 from securitycamd.db import removals as removal_rows
 from securitycamd.db.engine import Database
-from securitycamd.domain.errors import StorageUnavailableError
 from securitycamd.domain.principal import Principal
 from securitycamd.domain.retention import (
     AHEAD_DAYS,
@@ -289,10 +288,8 @@ class RetentionService:
         return Disk(found.total_bytes, found.free_bytes)
 
     async def _disk_if_there(self) -> Disk | None:
-        try:
-            return await self._disk()
-        except StorageUnavailableError:
-            return None
+        found = await self._files.disk_if_there()
+        return None if found is None else Disk(found.total_bytes, found.free_bytes)
 
 
 def rules_of(settings: RetentionSettings) -> Rules:

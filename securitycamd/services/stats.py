@@ -9,7 +9,6 @@ from securitycamd.db import events as event_rows
 from securitycamd.db import footage
 from securitycamd.db import logs as log_rows
 from securitycamd.db.engine import Database
-from securitycamd.domain.errors import StorageUnavailableError
 from securitycamd.domain.models import Camera, EventFilter, LogFilter
 from securitycamd.domain.names import CameraStatus
 from securitycamd.domain.principal import Principal
@@ -141,16 +140,10 @@ class StatsService:
             await log_rows.count(self._database, LogFilter()),
             Usage(sum(u.files for u in seen), sum(u.size_bytes for u in seen)) if self._measured_at else None,
             self._measured_at,
-            await self._disk_if_there(),
+            await self._files.disk_if_there(),
             await self._jobs.depths(),
             await footage.saved_bytes(self._database, [camera.camera_id for camera in cameras]),
         )
-
-    async def _disk_if_there(self) -> Disk | None:
-        try:
-            return await self._files.disk()
-        except StorageUnavailableError:
-            return None
 
     async def _count(self, cameras: frozenset[str] | None, span: Span) -> int:
         return await event_rows.count(self._database, EventFilter(cameras, span))

@@ -39,6 +39,7 @@ KINDS: Final = ("pictures", "videos", "thumbs")
 STEP_FILES: Final = 200
 # Freeing a large file takes a memory card some hundredth of a second.
 REMOVED_A_CALL: Final = 32
+QUICK_SECONDS: Final = 1.0
 # A rest between the steps of a walk, so that a walk over a million files leaves the disk to the cameras.
 PACE_SECONDS: Final = 0.01
 _OWNER: Final = re.compile(r"[0-9a-f]{16}")
@@ -288,6 +289,14 @@ class Files:
         self._require_answers()
         with self._about_the_root():
             return await self.run(_disk, self.root)
+
+    async def disk_if_there(self) -> Disk | None:
+        """The same for who can do without: ``None`` when there is no quick answer."""
+        try:
+            async with asyncio.timeout(QUICK_SECONDS):
+                return await self.disk()
+        except (StorageUnavailableError, TimeoutError):
+            return None
 
     async def cameras(self) -> list[str]:
         """The cameras that have a folder."""
