@@ -1,6 +1,7 @@
 """When footage is let go: every round, at once when room is short, never while paused."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -60,8 +61,14 @@ class Running:
     async def __aexit__(self, *_: object) -> None:
         self.control.stopping.set()
         self.control.wake()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(10):
             await self._task
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(0.005)
 
 
 @pytest.fixture(autouse=True)
@@ -73,22 +80,25 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_round_finishes_what_was_begun_and_goes_on_until_nothing_is_left() -> None:
     service = Service(work=3)
     async with Running(service):
+        await until(lambda: "nothing" in service.done)
         assert service.done == ["finish", "step", "step", "step", "nothing"]
 
 
 async def test_too_little_room_starts_a_round_at_once() -> None:
     service = Service()
     async with Running(service):
+        await until(lambda: "nothing" in service.done)
         service.work, service.below = 2, True
-        await asyncio.sleep(0.2)
+        await until(lambda: service.done.count("nothing") == 2)
         assert service.done == ["finish", "nothing", "finish", "step", "step", "nothing"]
 
 
 async def test_an_operator_starts_a_round() -> None:
     service = Service()
     async with Running(service) as control:
+        await until(lambda: "nothing" in service.done)
         control.wake()
-        await asyncio.sleep(0.1)
+        await until(lambda: service.done.count("nothing") == 2)
         assert service.done == ["finish", "nothing"] * 2
 
 
@@ -96,20 +106,19 @@ async def test_the_time_starts_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "ROUND_SECONDS", 0.05)
     service = Service()
     async with Running(service):
-        await asyncio.sleep(0.3)
-    assert service.done.count("finish") >= 3
+        await until(lambda: service.done.count("finish") >= 3)
 
 
 async def test_paused_nothing_goes() -> None:
     service = Service()
     async with Running(service) as control:
+        await until(lambda: "nothing" in service.done)
         control.pause()
         service.work, service.below = 5, True
         await asyncio.sleep(0.1)
         assert "step" not in service.done
         control.resume()
-        await asyncio.sleep(0.2)
-        assert service.work == 0
+        await until(lambda: service.work == 0)
 
 
 async def test_a_storage_that_is_away_is_waited_for() -> None:
@@ -118,5 +127,5 @@ async def test_a_storage_that_is_away_is_waited_for() -> None:
         assert service.done == []
         service.away = False
         control.wake()
-        await asyncio.sleep(0.1)
+        await until(lambda: "nothing" in service.done)
         assert service.done == ["finish", "step", "nothing"]
