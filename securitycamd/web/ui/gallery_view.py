@@ -127,6 +127,8 @@ def _camera_chips(cameras: Iterable[Camera], query: GalleryQuery, *, site: Site,
         is_on = camera.camera_id in query.camera_id
         if is_on:
             unknown.remove(camera.camera_id)
+        elif not camera.is_listed:
+            continue
         yield CameraChip(
             camera.name,
             _toggled_camera(query, camera.camera_id),

@@ -427,3 +427,11 @@ def test_a_running_conversion_says_how_far_it_is(render: Render) -> None:
     context = cards_context([STATES["converting"]], CAMERAS, GalleryQuery(), site=SITE, now=NOW, work=work)
     assert context.cards[0].headline == "Converting the clip, 62 %"
     assert '<rect width="62" height="4"/>' in render(context)
+
+
+def test_a_camera_that_is_put_away_is_offered_no_more_than_what_was_asked_for() -> None:
+    cameras = [CAMERAS[0], replace(CAMERAS[1], is_hidden=True)]
+    offered = [chip.label for chip in gallery([make_event()], cameras=cameras).camera_chips]
+    assert offered == ["All cameras", "Front walk"]
+    asked = gallery([make_event()], cameras=cameras, query=GalleryQuery(camera_id=("camera_2",))).camera_chips
+    assert [(chip.label, chip.is_on) for chip in asked][2:] == [("Back patio", True)]
