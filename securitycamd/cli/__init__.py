@@ -5,6 +5,7 @@ import click
 from securitycamd import __version__
 from securitycamd.cli.cameras import cameras
 from securitycamd.cli.demo import demo
+from securitycamd.cli.events import digest, events
 from securitycamd.cli.jobs import jobs
 from securitycamd.cli.retention import retention
 from securitycamd.cli.serve import check_config, serve
@@ -26,6 +27,8 @@ main.add_command(serve)
 main.add_command(check_config)
 main.add_command(demo)
 main.add_command(cameras)
+main.add_command(events)
+main.add_command(digest)
 main.add_command(jobs)
 main.add_command(tasks)
 main.add_command(retention)

@@ -26,6 +26,8 @@ class DigestCard:
     is_waiting: bool
     numbers: str
     shares: tuple[Share, ...]
+    shares_label: str
+    """The same in words."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,15 +109,15 @@ def _card(digest: Digest, site: Site, now: datetime) -> DigestCard:
     text = digest.text.replace("\n\n", " ") or (_trouble(digest) or _WAITING)
     if len(text) > LEAD_LIMIT:
         text = text[:LEAD_LIMIT].rpartition(" ")[0] + "…"
-    numbers = (
-        ""
-        if not digest.facts.events
-        else "1 event"
-        if digest.facts.events == 1
-        else f"{count(digest.facts.events)} events"
-    )
+    events, shares = digest.facts.events, _shares(digest.facts)
     return DigestCard(
-        digest_url(digest.day), _day(digest.day, site, now), text, is_waiting, numbers, _shares(digest.facts)
+        url=digest_url(digest.day),
+        day=_day(digest.day, site, now),
+        lead=text,
+        is_waiting=is_waiting,
+        numbers="1 event" if events == 1 else f"{count(events)} events" if events else "",
+        shares=shares,
+        shares_label=", ".join(share.label for share in shares),
     )
 
 
