@@ -73,7 +73,7 @@ _NAMES: Final = {
     Category.PACKAGE: ("package", "packages"),
     Category.LIGHT: ("change of light", "changes of light"),
     Category.VEGETATION: ("plant in the wind", "plants in the wind"),
-    Category.NOTHING: ("time nothing at all", "times nothing at all"),
+    Category.NOTHING: ("with nothing to see", "with nothing to see"),
     Category.UNKNOWN: ("unclear event", "unclear events"),
 }
 

@@ -15,9 +15,9 @@ import psutil
 
 from tests.benchmarks.load import Case, Measured, measure
 from tests.benchmarks.seed import Seed, run_sql
+from tests.benchmarks.texts import seed_texts
 from tests.harness import DaemonProcess
 
-P99_LIMIT_MS = 50.0
 RESIDENT_LIMIT_MB = 90.0
 READY_LIMIT_SECONDS = 3.0
 
@@ -36,17 +36,33 @@ _PATCH_FILES = (
     'path = string.format("/api/v1/events/%d/files", 1 + n % 900000)'
     ' body = \'{"file_type":"thumbnail","file_path":"camera_1/thumbs/1_20251028_143022_thumb.jpg","transferred":true}\''
 )
+_TODAY = 'path = "/api/v1/stats/timeline?step=hour&start=" .. os.date("!%Y-%m-%d")'
 CASES = [
     Case("GET /health", "/api/v1/health", 4000),
     Case("GET /cameras (27)", "/api/v1/cameras", 2000),
     Case("GET /events?limit=50", "/api/v1/events?limit=50", 300),
     Case("GET /events?limit=50&camera_id=...", "/api/v1/events?limit=50&camera_id=camera_5", 300),
     Case("GET /events?limit=50&offset=500000", "/api/v1/events?limit=50&offset=500000", 200),
+    Case("find: a category", "/api/v1/events?limit=24&category=animal", 50, p99_ms=100),
+    Case("find: rare, of one camera", "/api/v1/events?limit=24&camera_id=camera_5&category=package", 50, p99_ms=100),
+    Case("find: starred", "/api/v1/events?limit=24&starred=true", 50, p99_ms=100),
+    Case(
+        "find: three things at once", "/api/v1/events?limit=24&status=failed&person=true&reviewed=true", 20, p99_ms=200
+    ),
+    Case("find: nothing there", "/api/v1/events?limit=24&min_confidence=1", 20, p99_ms=200),
+    Case("timeline: a day by the hour", "/api/v1/stats/timeline?start=today&step=hour", 100, p99_ms=50, lua=_TODAY),
+    Case("search: a common word", "/api/v1/events?limit=24&q=person", 30, p99_ms=100),
+    Case("search: a word of one in 170", "/api/v1/events?limit=24&q=ladder", 30, p99_ms=100),
+    Case("search: a word of one in 1000", "/api/v1/events?limit=24&q=parcel", 30, p99_ms=100),
+    Case("search: a word of 50 events", "/api/v1/events?limit=24&q=1abc", 30, p99_ms=100),
+    Case("search: two words that seldom meet", "/api/v1/events?limit=24&q=ladder+parcel", 30, p99_ms=100),
+    Case("search: a beginning, one camera", "/api/v1/events?limit=24&q=wheelb*&camera_id=camera_5", 30, p99_ms=100),
+    Case("search: ranked", "/api/v1/events?limit=24&q=person+ladder&sort=rank", 20, p99_ms=200),
     Case("GET /events/{id}", "/api/v1/events/1", 1200, lua='path = "/api/v1/events/" .. (1 + (n * 7919) % 1000000)'),
     Case("GET /logs?limit=100", "/api/v1/logs?limit=100", 400),
-    Case("POST /events", "/api/v1/events", 700, "POST", _POST_EVENT),
-    Case("POST /logs, 100 lines", "/api/v1/logs", 350, "POST", _POST_LOGS),
-    Case("PATCH /events/{id}/files", "/api/v1/events/1/files", 700, "PATCH", _PATCH_FILES),
+    Case("POST /events", "/api/v1/events", 700, "POST", lua=_POST_EVENT),
+    Case("POST /logs, 100 lines", "/api/v1/logs", 350, "POST", lua=_POST_LOGS),
+    Case("PATCH /events/{id}/files", "/api/v1/events/1/files", 700, "PATCH", lua=_PATCH_FILES),
 ]
 
 
@@ -84,7 +100,9 @@ def _run(
     daemon.start()
     if not seeded.exists():
         print(f"seeding {seed.events:,} events and {seed.log_lines:,} log lines ...", file=sys.stderr)
-        run_sql(daemon.folder / "state" / "mariadb" / "mariadbd.sock", "securitycam", seed.statements())
+        socket = daemon.folder / "state" / "mariadb" / "mariadbd.sock"
+        run_sql(socket, "securitycam", seed.statements())
+        seed_texts(socket, "securitycam")
         seeded.touch()
     daemon.stop(seconds=60)
     started = time.monotonic()
@@ -115,7 +133,7 @@ def _resident_mb(daemon: DaemonProcess) -> float:
 
 
 def _row(case: Case, seen: Measured) -> dict[str, object]:
-    reached = seen.requests_a_second >= case.target and seen.p99_ms < P99_LIMIT_MS and not seen.errors
+    reached = seen.requests_a_second >= case.target and seen.p99_ms < case.p99_ms and not seen.errors
     mark = "" if reached else "  <- missed" + (f", {seen.errors} errors" if seen.errors else "")
     print(
         f"{case.name:38}{seen.requests_a_second:12,.0f}{case.target:9,.0f}"

@@ -19,6 +19,8 @@ class Case:
     target: float
     """Requests a second at least."""
     method: str = "GET"
+    p99_ms: float = 50.0
+    """The 99th percentile at most, in milliseconds."""
     lua: str = ""
     """Makes each request of a POST or PATCH its own; sets ``path`` and ``body`` from the counter ``n``."""
 

@@ -134,6 +134,8 @@ class Seed:
             )
             kind = "CONCAT('kind|', camera_id, '|', COALESCE(ai_category, 'pending'))"
             counts.append(tally.format(series=kind, span=span, start=_STARTS[span], group="camera_id, ai_category,"))
+            everywhere = "CONCAT('kind||', COALESCE(ai_category, 'pending'))"
+            counts.append(tally.format(series=everywhere, span=span, start=_STARTS[span], group="ai_category,"))
             starred = tally.format(
                 series="CONCAT('starred|', camera_id)", span=span, start=_STARTS[span], group="camera_id,"
             )

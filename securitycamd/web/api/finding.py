@@ -78,7 +78,7 @@ async def get_neighbours(call: Call[EventPath, FindQuery, None]) -> web.Response
     return json_reply(neighbours_reply(await call.app[keys.FINDING].neighbours(call.principal, wanted, event)))
 
 
-async def timeline(call: Call[None, TimelineQuery, None]) -> web.Response:
+async def event_timeline(call: Call[None, TimelineQuery, None]) -> web.Response:
     """How much happened when."""
     query, zone = call.query, call.app[keys.SETTINGS].current.site.zone
     span = span_of(query.start, query.end, zone)
@@ -132,7 +132,7 @@ ROUTES: Final = [
         "/api/v1/stats/timeline",
         Audience.VIEWER,
         "How much happened when, by category",
-        timeline,
+        event_timeline,
         tag="system",
         query_model=TimelineQuery,
         replies={200: TimelineReply},

@@ -57,16 +57,19 @@ class FindQuery(EventQuery):
         ),
     ] = None
     sort: Annotated[
-        Literal["time", "rank"],
+        Literal["time", "rank"] | None,
+        # Parameters that mean nothing here were never an error, and this one is newer than some who send it.
+        BeforeValidator(lambda value: value if value in {"time", "rank"} else None),
         Field(description="`rank`: what says most of `q` first; pages are then turned with `offset`, up to 1000"),
-    ] = "time"
+    ] = None
     before: Annotated[PlaceText | None, Field(description="the page behind: `older` of an earlier reply")] = None
     after: Annotated[PlaceText | None, Field(description="the page before: `newer` of an earlier reply")] = None
 
     @property
     def is_plain(self) -> bool:
         """Whether only what agents of every age know was asked for."""
-        return self.model_fields_set <= PLAIN and len(self.camera_id or ()) <= 1
+        asked = {name for name in self.model_fields_set if getattr(self, name) is not None}
+        return asked <= PLAIN and len(self.camera_id or ()) <= 1
 
     @property
     def is_ranked(self) -> bool:
