@@ -13,6 +13,8 @@ from securitycamd.health import tasks as task_rule
 from securitycamd.health.monitor import HealthMonitor
 from securitycamd.media.pool import Media
 from securitycamd.services.agent_status import AgentStatusService
+from securitycamd.services.ai_gate import AiGate
+from securitycamd.services.ai_status import AiStatusService
 from securitycamd.services.analysis import AnalysisService
 from securitycamd.services.camera_details import CameraDetailsService
 from securitycamd.services.camera_removal import TASK as CAMERA_REMOVAL
@@ -32,6 +34,7 @@ from securitycamd.services.measuring import MeasuringService
 from securitycamd.services.notices import Notices
 from securitycamd.services.optimisation import OptimisationService
 from securitycamd.services.removal import RemovalService
+from securitycamd.services.reruns import RerunService
 from securitycamd.services.retention import RetentionService
 from securitycamd.services.retries import RetryService
 from securitycamd.services.review import ReviewService
@@ -93,7 +96,10 @@ class Shared:
     strays: StrayService
     storage_check: StorageCheckService
     conversion: ConversionService
+    ai_gate: AiGate
+    ai_status: AiStatusService
     analysis: AnalysisService
+    reruns: RerunService
     optimisation: OptimisationService
     stills: StillsService
     retries: RetryService
@@ -132,7 +138,7 @@ class Shared:
         cameras = CameraService(db, settings, instance=instance, on_registered=registered)
         agents = AgentStatusService(db, cameras, AgentClient(lambda: settings.current.agents.trusted_networks))
         events = EventService(db, settings, on_work=wake)
-        analysis = AnalysisService(db, settings, jobs, files)
+        ai_gate = AiGate(settings)
         linking = LinkingService(db, settings, files, events)
         measuring = MeasuringService(db, files)
         removal = RemovalService(db, files)
@@ -149,7 +155,7 @@ class Shared:
             [
                 database.rule(db),
                 storage.rule(files, storage_service),
-                ai.rule(analysis.analyst),
+                ai.rule(ai_gate),
                 task_rule.rule(supervisor),
                 queues.rule(jobs),
                 retention_rule.rule(retention),
@@ -182,7 +188,7 @@ class Shared:
                 finding,
                 timeline,
                 notices,
-                analyst=analysis.analyst,
+                analyst=ai_gate.analyst,
                 on_request=lambda: supervisor.wake(DIGEST_TASK),
             ),
             system=SystemService(db, settings, files, media, supervisor, jobs, retries, retention, log_search, gauges),
@@ -193,7 +199,10 @@ class Shared:
             strays=StrayService(db, settings, files, events, linking),
             storage_check=StorageCheckService(db, files, linking, on_request=lambda: supervisor.wake(CHECK_TASK)),
             conversion=ConversionService(db, settings, jobs, files, media),
-            analysis=analysis,
+            ai_gate=ai_gate,
+            ai_status=AiStatusService(db, settings, jobs, ai_gate),
+            analysis=AnalysisService(db, settings, jobs, files, ai_gate),
+            reruns=RerunService(db, on_work=wake),
             optimisation=OptimisationService(db, settings, jobs, files, media),
             stills=StillsService(db, settings, jobs, files, media, events, measuring),
             retries=retries,
@@ -228,6 +237,8 @@ class Shared:
             uploads=self.uploads,
             jobs=self.jobs,
             retries=self.retries,
+            ai_status=self.ai_status,
+            reruns=self.reruns,
             removal=self.removal,
             retention=self.retention,
             review=self.review,

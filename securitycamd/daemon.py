@@ -184,10 +184,10 @@ class Daemon:
         media = Media(settings.converter.processes, run_blocking=files.run)
         stack.push_async_callback(media.close)
         shared = Shared.make(self.settings, db, files, media, instance.name)
-        stack.push_async_callback(shared.analysis.close)
+        stack.push_async_callback(shared.ai_gate.close)
         stack.push_async_callback(shared.agents.close)
         # In a thread: the client of the AI server is read from the disk at its first use.
-        await asyncio.to_thread(shared.analysis.analyst)
+        await asyncio.to_thread(shared.ai_gate.analyst)
         await db.ping()
         await shared.jobs.give_back_own(crashed=True)
         await shared.logs.make_partitions()

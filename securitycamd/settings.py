@@ -1,6 +1,7 @@
 """What can be set, table by table, with its bounds and defaults. ``config/securitycamd.toml`` describes every key."""
 
 import datetime as dt
+import re
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -12,6 +13,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidato
 
 from securitycamd.domain.names import CAMERA_ID_PATTERN
 from securitycamd.domain.windows import DailyWindow, read_clock
+
+_KEEP_ALIVE = re.compile(r"-?\d{1,9}(?:s|m|h)?")
 
 
 def _time_zone(name: str) -> str:
@@ -49,6 +52,12 @@ def _database_url(value: str) -> str:
     return value
 
 
+def _keep_alive(value: str) -> str:
+    if value and _KEEP_ALIVE.fullmatch(value) is None:
+        raise ValueError('must be a time such as "30m" or "24h", "0" (at once), "-1" (never), or empty')
+    return value
+
+
 def _clock(value: str) -> str:
     read_clock(value)
     return value
@@ -73,6 +82,7 @@ CameraId = Annotated[str, Field(pattern=CAMERA_ID_PATTERN)]
 Clock = Annotated[str, AfterValidator(_clock)]
 FrameRate = Annotated[float, Field(gt=0, le=240)]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
+Prompt = Annotated[str, Field(max_length=8000)]
 
 
 class Section(BaseModel):
@@ -197,9 +207,21 @@ class AnalyserSettings(Section):
     url: Annotated[str, AfterValidator(_http_url)] = "http://127.0.0.1:11434"
     vision_model: str = Field("moondream", min_length=1, max_length=200)
     text_model: str = Field("deepseek-r1", min_length=1, max_length=200)
+    one_call: bool = False
     timeout_seconds: Seconds = 600.0
+    keep_alive: Annotated[str, AfterValidator(_keep_alive)] = ""
+    still_longest_side: int = Field(960, ge=64, le=8192)
+    still_quality: int = Field(85, ge=1, le=95)
+    vision_prompt: Prompt = ""
+    text_prompt: Prompt = ""
     concurrency: int = Field(1, ge=1, le=16)
     lease_seconds: Annotated[float, Field(ge=2, le=3600)] = 60.0
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that are needed, each once."""
+        names = (self.vision_model,) if self.one_call else (self.vision_model, self.text_model)
+        return tuple(dict.fromkeys(names))
 
 
 class DigestSettings(Section):

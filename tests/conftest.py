@@ -223,7 +223,7 @@ async def make_site(
             media = Media(settings.current.converter.processes, run_blocking=files.run)
             stack.push_async_callback(media.close)
             shared = Shared.make(settings, database, files, media, INSTANCE)
-            stack.push_async_callback(shared.analysis.close)
+            stack.push_async_callback(shared.ai_gate.close)
             stack.push_async_callback(shared.agents.close)
             await database.ping()
             await shared.storage.open()

@@ -105,6 +105,9 @@ class OllamaServer:
     """Path -> how it is answered, in place of what it does."""
     refuses_think: set[str] = field(default_factory=set)
     """Models (as they are asked for) with which a ``think`` in the request is an error."""
+    unknown_models: set[str] = field(default_factory=set)
+    """Names under which nothing can be pulled."""
+    pull_seconds: float = 0.05
     version: str = "0.33.0"
     chats: list[Chat] = field(default_factory=list)
     """Every chat that came, answered or not."""
@@ -131,6 +134,7 @@ class OllamaServer:
         app.router.add_get("/api/tags", self._handle(self._tags))
         app.router.add_post("/api/show", self._handle(self._show))
         app.router.add_post("/api/chat", self._handle(self._chat))
+        app.router.add_post("/api/pull", self._handle(self._pull))
         app.router.add_post("/api/embed", self._handle(self._embed))
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -188,6 +192,25 @@ class OllamaServer:
         if capabilities is not None:
             shown["capabilities"] = sorted(capabilities)
         return web.json_response(shown)
+
+    async def _pull(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        name = str(body["model"])
+        layer = {"status": "pulling 75382d2899df", "digest": "sha256:75382d2899df", "total": 100_000_000}
+        lines: list[dict[str, object]] = [{"status": "pulling manifest"}]
+        if name in self.unknown_models:
+            lines.append({"error": "pull model manifest: file does not exist"})
+        else:
+            lines += [layer | {"completed": share * 25_000_000} for share in range(5)]
+            lines += [{"status": status} for status in ("verifying sha256 digest", "writing manifest", "success")]
+        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+        await response.prepare(request)
+        for line in lines:
+            await response.write(json.dumps(line).encode() + b"\n")
+            await asyncio.sleep(self.pull_seconds / len(lines))
+        if name not in self.unknown_models:
+            self.models[_full(name)] = VISION
+        return response
 
     async def _embed(self, _: web.Request) -> web.StreamResponse:
         return _error(501, "this model does not support embeddings")

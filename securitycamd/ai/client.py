@@ -1,11 +1,12 @@
-"""The analyst: stills in, a structured description out, in two stages with two models.
+"""The analyst: stills in, a structured description out, in two stages with two models, or in one call.
 
 The vision model says in prose what is there and what moved; the text model turns the prose into a structure.
-Small vision models follow no schema, and small text models do well at rewording.
+Small vision models follow no schema, and small text models do well at rewording. A vision model that does follow
+schemas can give both at once.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -16,15 +17,25 @@ from urllib.parse import urlsplit
 import structlog
 
 from securitycamd.ai import digests, prompts
-from securitycamd.ai.cleaning import clean_description
-from securitycamd.ai.errors import RejectedError
-from securitycamd.ai.parsing import Reading, combine, parse_reply, read_by_rules
-from securitycamd.domain.errors import AiUnavailableError, AnalysisError
+from securitycamd.ai.cleaning import clean_description, clean_line
+from securitycamd.ai.errors import RejectedError, missing_sentence
+from securitycamd.ai.parsing import (
+    NOTHING_TO_SEE,
+    Reading,
+    combine,
+    nothing_to_see,
+    parse_reply,
+    parse_whole_reply,
+    read_by_rules,
+)
+from securitycamd.domain.errors import AiSetupError, AiUnavailableError, AnalysisError
 from securitycamd.domain.models import Analysis
+from securitycamd.domain.names import StillNote
 from securitycamd.settings import AnalyserSettings
 
 if TYPE_CHECKING:
-    from securitycamd.ai.server import AiServer
+    from securitycamd.ai.server import AiServer, PullProgress
+    from securitycamd.ai.stills import PreparedStills
 
 _log = structlog.get_logger(__name__)
 
@@ -33,6 +44,7 @@ CHECK_SECONDS: Final = 4.0
 
 _DESCRIPTION_TOKENS: Final = 400
 _STRUCTURE_TOKENS: Final = 800
+_WHOLE_TOKENS: Final = 1200
 _DESCRIPTION_TEMPERATURE: Final = 0.2
 # A second try at the same temperature would mostly say the same, that is: nothing.
 _SECOND_TEMPERATURE: Final = 0.7
@@ -52,12 +64,59 @@ class AiState:
     """Nothing stands in the way of an analysis."""
 
 
-class Analyst:
-    """Describes events with the models of one AI server. Safe to use from several tasks of one loop."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the first stage found."""
 
-    def __init__(self, settings: AnalyserSettings) -> None:
+    description: str
+    """Cleaned, and never empty."""
+    stills: tuple[StillNote, ...]
+    model: str | None
+    """``None`` when no model was asked."""
+    seconds: float
+    """How long the model took."""
+    reading: Reading | None = None
+    """The structure, where the first stage gave it, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Structured:
+    """What the second stage made of a description."""
+
+    reading: Reading
+    model: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One question to a model and its reply, as they went over the wire; for people who try out models."""
+
+    model: str
+    messages: tuple[Mapping[str, str], ...]
+    pictures: int
+    reply: str
+    """Without the model's thoughts; not cleaned yet."""
+    seconds: float
+
+
+class Analyst:
+    """Describes events with the models of one AI server. Safe to use from several tasks of one loop.
+
+    Args:
+        settings: which server and models, and how they are asked.
+        on_exchange: is shown every question and its reply.
+    """
+
+    def __init__(self, settings: AnalyserSettings, *, on_exchange: Callable[[Exchange], None] | None = None) -> None:
         self._settings = settings
+        self._on_exchange = on_exchange
         self._opened: AiServer | None = None
+
+    @property
+    def prompt_version(self) -> str:
+        """Which prompts the models are asked with."""
+        return prompts.prompt_version(self._settings)
 
     async def analyse(self, stills: Sequence[bytes]) -> Analysis:
         """Look at an event's stills, in the order in which they were taken, and say what happened.
@@ -71,46 +130,68 @@ class Analyst:
             AiUnavailableError: the AI server is away, busy or lacks a model; the work can wait for it.
             AnalysisError: nothing will come of these stills: damaged, or the model has no words for them.
         """
-        started = monotonic()
-        description = await self.describe(stills)
-        described = monotonic()
-        reading = await self.structure(description)
-        _log.info(
-            "Stills analysed",
-            vision_model=self._settings.vision_model,
-            vision_seconds=round(described - started, 3),
-            text_model=self._settings.text_model,
-            text_seconds=round(monotonic() - described, 3),
-            prompt_version=prompts.PROMPT_VERSION,
-            by_rules=reading.by_rules,
-        )
-        return combine(description, reading)
+        seen = await self.describe(stills)
+        reading = seen.reading or (await self.structure(seen.description)).reading
+        return combine(seen.description, reading)
 
-    async def describe(self, stills: Sequence[bytes]) -> str:
-        """First stage: the vision model's prose, cleaned and never empty; raises as ``analyse`` does."""
+    async def describe(self, stills: Sequence[bytes]) -> Seen:
+        """First stage: the vision model's prose; raises as ``analyse`` does.
+
+        Black stills are not sent, and of two that show the same the second is not; when nothing is left to send,
+        no model is asked. With ``one_call`` of the settings the structure comes along.
+        """
         if not stills:
             raise AnalysisError("The event has no still to look at.")
-        pictures = await asyncio.to_thread(_prepare, stills)
+        prepared = await asyncio.to_thread(_prepare, stills, self._settings)
+        if not prepared.pictures:
+            return Seen(NOTHING_TO_SEE, prepared.notes, None, 0.0, nothing_to_see())
         model = self._settings.vision_model
+        prompt = prompts.vision_prompt(self._settings, len(prepared.pictures), identical=prepared.are_identical)
+        started = monotonic()
+        reading = None
+        try:
+            if self._settings.one_call:
+                description, reading = await self._describe_and_structure(prompt, prepared.pictures)
+            else:
+                description = await self._describe(prompt, prepared.pictures)
+        except RejectedError as error:
+            # The server's reason is free text that changes between versions: ask about the model itself.
+            if await (await self._server()).sees_pictures(model, seconds=CHECK_SECONDS) is False:
+                raise AiSetupError(_blind(model)) from error
+            raise AnalysisError("The AI server does not accept the stills of this event.") from error
+        return Seen(description, prepared.notes, model, monotonic() - started, reading)
+
+    async def _describe(self, prompt: str, pictures: Sequence[bytes]) -> str:
+        model = self._settings.vision_model
+        messages = [{"role": "user", "content": prompt}]
         for temperature in (_DESCRIPTION_TEMPERATURE, _SECOND_TEMPERATURE):
-            try:
-                answer = await (await self._server()).chat(
-                    model,
-                    [{"role": "user", "content": prompts.vision_prompt(len(pictures))}],
-                    images=pictures,
-                    temperature=temperature,
-                    token_limit=_DESCRIPTION_TOKENS,
-                )
-            except RejectedError as error:
-                # The server's reason is free text that changes between versions: ask about the model itself.
-                if await (await self._server()).sees_pictures(model, seconds=CHECK_SECONDS) is False:
-                    raise AiUnavailableError(_blind(model)) from error
-                raise AnalysisError("The AI server does not accept the stills of this event.") from error
+            answer = await self._ask(
+                model, messages, images=pictures, temperature=temperature, token_limit=_DESCRIPTION_TOKENS
+            )
             if description := clean_description(answer):
                 return description
         raise AnalysisError(f"The model {model} gave no description.")
 
-    async def structure(self, description: str) -> Reading:
+    async def _describe_and_structure(self, prompt: str, pictures: Sequence[bytes]) -> tuple[str, Reading]:
+        model = self._settings.vision_model
+        messages = [{"role": "user", "content": prompt + prompts.ONE_CALL_PROMPT}]
+        answer = await self._ask(
+            model, messages, images=pictures, schema=prompts.ONE_CALL_SCHEMA, token_limit=_WHOLE_TOKENS
+        )
+        if found := parse_whole_reply(answer):
+            return found
+        messages += _once_more(answer, prompts.ONE_CALL_REPEAT_PROMPT)
+        answer = await self._ask(
+            model, messages, images=pictures, schema=prompts.ONE_CALL_SCHEMA, token_limit=_WHOLE_TOKENS
+        )
+        if found := parse_whole_reply(answer):
+            description, reading = found
+            return description, reading.repeated
+        # It follows no schema after all; prose every vision model can.
+        description = await self._describe(prompt, pictures)
+        return description, read_by_rules(description)
+
+    async def structure(self, description: str) -> Structured:
         """Second stage: the structure of a description.
 
         A reply that breaks the schema is asked for once more; then the description is read by rules.
@@ -118,45 +199,57 @@ class Analyst:
         Raises:
             AiUnavailableError: the AI server is away, busy or lacks the text model.
         """
+        started = monotonic()
+        reading = await self._structure(description)
+        return Structured(reading, self._settings.text_model, monotonic() - started)
+
+    async def _structure(self, description: str) -> Reading:
         messages = [
-            {"role": "system", "content": prompts.TEXT_SYSTEM_PROMPT},
+            {"role": "system", "content": prompts.system_prompt(self._settings)},
             {"role": "user", "content": prompts.text_prompt(description)},
         ]
-        answer = await self._structured(messages)
-        if reading := parse_reply(answer, description):
-            return reading
-        messages += [
-            {"role": "assistant", "content": answer[:_BROKEN_REPLY_LIMIT]},
-            {"role": "user", "content": prompts.TEXT_REPEAT_PROMPT},
-        ]
-        answer = await self._structured(messages)
-        return parse_reply(answer, description) or read_by_rules(description)
-
-    async def _structured(self, messages: Sequence[dict[str, str]]) -> str:
         model = self._settings.text_model
         try:
-            return await (await self._server()).chat(
-                model,
-                messages,
-                schema=prompts.REPLY_SCHEMA,
-                temperature=0.0,
-                token_limit=_STRUCTURE_TOKENS,
-            )
+            answer = await self._ask(model, messages, schema=prompts.REPLY_SCHEMA, token_limit=_STRUCTURE_TOKENS)
+            if reading := parse_reply(answer, description):
+                return reading
+            messages += _once_more(answer, prompts.TEXT_REPEAT_PROMPT)
+            answer = await self._ask(model, messages, schema=prompts.REPLY_SCHEMA, token_limit=_STRUCTURE_TOKENS)
         except RejectedError as error:
             # Nothing here comes from the event but plain text, so it is the model: one that cannot chat.
-            raise AiUnavailableError(
+            raise AiSetupError(
                 f"The model {model} cannot do what it is asked; set analyser.text_model to a chat model."
             ) from error
+        if reading := parse_reply(answer, description):
+            return reading.repeated
+        return read_by_rules(description)
+
+    async def _ask(
+        self,
+        model: str,
+        messages: Sequence[Mapping[str, str]],
+        *,
+        token_limit: int,
+        images: Sequence[bytes] = (),
+        schema: Mapping[str, object] | None = None,
+        temperature: float = 0.0,
+    ) -> str:
+        started = monotonic()
+        answer = await (await self._server()).chat(
+            model, messages, images=images, schema=schema, temperature=temperature, token_limit=token_limit
+        )
+        if self._on_exchange is not None:
+            self._on_exchange(Exchange(model, tuple(messages), len(images), answer, monotonic() - started))
+        return answer
 
     async def check(self) -> AiState:
         """Ask the server, within a few seconds and without loading a model, whether it could analyse now."""
-        wanted = dict.fromkeys((self._settings.vision_model, self._settings.text_model))
         try:
-            if missing := await (await self._server()).missing(wanted, seconds=CHECK_SECONDS):
-                commands = " && ".join(f"ollama pull {name}" for name in missing)
-                return AiState(True, missing, f"The AI server lacks a model; run: {commands}")
+            server = await self._server()
+            if missing := await server.missing(self._settings.models, seconds=CHECK_SECONDS):
+                return AiState(True, missing, missing_sentence(missing))
             vision_model = self._settings.vision_model
-            if await (await self._server()).sees_pictures(vision_model, seconds=CHECK_SECONDS) is False:
+            if await server.sees_pictures(vision_model, seconds=CHECK_SECONDS) is False:
                 return AiState(True, (), _blind(vision_model))
         except AiUnavailableError as error:
             return AiState(False, (), str(error))
@@ -180,6 +273,19 @@ class Analyst:
             raise AnalysisError("The AI server does not accept the report's prompt.") from error
         return digests.clean_report(answer)
 
+    async def pull(self, model: str) -> AsyncIterator["PullProgress"]:
+        """Have the server fetch a model.
+
+        Raises:
+            AiUnavailableError: it is away, or its fetching came to no good end.
+            AnalysisError: there is no such model, or it cannot be had.
+        """
+        try:
+            async for progress in (await self._server()).pull(model):
+                yield progress
+        except RejectedError as error:
+            raise AnalysisError(f"The AI server cannot fetch {model}: {clean_line(error.text, 200)}") from error
+
     async def close(self) -> None:
         """Close the connections to the AI server."""
         if self._opened is not None:
@@ -190,15 +296,20 @@ class Analyst:
         if self._opened is None:
             await _knock(self._settings.url)
             server = await asyncio.to_thread(import_module, "securitycamd.ai.server")
-            self._opened = server.AiServer(self._settings.url, self._settings.timeout_seconds)
+            settings = self._settings
+            self._opened = server.AiServer(settings.url, settings.timeout_seconds, settings.keep_alive)
         return self._opened
 
 
-def _prepare(stills: Sequence[bytes]) -> list[bytes]:
-    # In the thread that needs it: the picture library is 3 MB that a daemon without an AI server saves.
-    from securitycamd.ai.stills import prepare_still  # noqa: PLC0415
+def _once_more(broken: str, prompt: str) -> list[dict[str, str]]:
+    return [{"role": "assistant", "content": broken[:_BROKEN_REPLY_LIMIT]}, {"role": "user", "content": prompt}]
 
-    return [prepare_still(still) for still in stills]
+
+def _prepare(stills: Sequence[bytes], settings: AnalyserSettings) -> "PreparedStills":
+    # In the thread that needs it: the picture library is 3 MB that a daemon without an AI server saves.
+    from securitycamd.ai.stills import prepare_stills  # noqa: PLC0415
+
+    return prepare_stills(stills, longest_side=settings.still_longest_side, quality=settings.still_quality)
 
 
 async def _knock(url: str) -> None:
@@ -206,7 +317,7 @@ async def _knock(url: str) -> None:
     try:
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError as error:
-        raise AiUnavailableError("The AI server's address cannot be used; see analyser.url.") from error
+        raise AiSetupError("The AI server's address cannot be used; see analyser.url.") from error
     try:
         async with asyncio.timeout(CHECK_SECONDS):
             _, writer = await asyncio.open_connection(parts.hostname, port)

@@ -1,4 +1,6 @@
-"""Errors that do not leave this room."""
+"""Errors that do not leave this room, and sentences that several modules say."""
+
+from collections.abc import Sequence
 
 
 class RejectedError(Exception):
@@ -7,3 +9,9 @@ class RejectedError(Exception):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.text = text
+
+
+def missing_sentence(models: Sequence[str]) -> str:
+    """What to do about models that the server does not have."""
+    named = f"the model {models[0]}" if len(models) == 1 else f"the models {' and '.join(models)}"
+    return f"The AI server lacks {named}; run: securitycamd ai pull"

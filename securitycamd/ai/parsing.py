@@ -1,6 +1,6 @@
 """What the text model's reply means: its JSON read strictly, or the description read by rules."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -15,7 +15,7 @@ from securitycamd.ai.cleaning import (
 )
 from securitycamd.ai.rules import find_objects, names_person
 from securitycamd.domain.models import Analysis, Detection
-from securitycamd.domain.names import Category
+from securitycamd.domain.names import Category, ReadBy
 
 RULES_CONFIDENCE: Final = 0.5
 """How sure a reading by rules is of its person: nobody judged, words were counted."""
@@ -26,7 +26,7 @@ _REPLY_LIMIT: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The structure of a description, cleaned; ``by_rules`` when no model gave it."""
+    """The structure of a description, cleaned."""
 
     person_detected: bool
     confidence: float
@@ -36,7 +36,16 @@ class Reading:
     """3 to 8 words."""
     category: Category = Category.UNKNOWN
     """Never another than ``person`` without a reason when a person was detected, never ``person`` when none was."""
-    by_rules: bool = False
+    read_by: ReadBy = ReadBy.SCHEMA
+
+    @property
+    def repeated(self) -> "Reading":
+        """The same, of a second reply."""
+        return replace(self, read_by=ReadBy.REPEAT)
+
+
+NOTHING_TO_SEE: Final = "The pictures are black: nothing can be seen. The lens may be covered, or there is no light."
+"""What is said of an event whose stills are black; no model was asked."""
 
 
 class _Thing(BaseModel):
@@ -57,6 +66,10 @@ class _Reply(BaseModel):
     phrase: str
 
 
+class _WholeReply(_Reply):
+    description: str
+
+
 def parse_reply(text: str, description: str) -> Reading | None:
     """Read the text model's reply; ``None`` when it breaks the schema.
 
@@ -64,14 +77,31 @@ def parse_reply(text: str, description: str) -> Reading | None:
     ``description`` is what a phrase is made from when the reply has no usable one. A person among the objects
     is a person detected, whatever the flag says.
     """
+    try:
+        reply = _Reply.model_validate_json(_json_in(text))
+    except ValidationError:
+        return None
+    return _reading(reply, description)
+
+
+def parse_whole_reply(text: str) -> tuple[str, Reading] | None:
+    """Read a vision model's reply that holds description and structure; ``None`` when it breaks the schema."""
+    try:
+        reply = _WholeReply.model_validate_json(_json_in(text))
+    except ValidationError:
+        return None
+    description = clean_description(reply.description)
+    return (description, _reading(reply, description)) if description else None
+
+
+def _json_in(text: str) -> bytes:
     answer = strip_reasoning(text)[:_REPLY_LIMIT]
     start, end = answer.find("{"), answer.rfind("}")
     # A lone half of a surrogate pair cannot be handed to the JSON parser.
-    candidate = answer[start : end + 1].encode("utf-8", "replace")
-    try:
-        reply = _Reply.model_validate_json(candidate)
-    except ValidationError:
-        return None
+    return answer[start : end + 1].encode("utf-8", "replace")
+
+
+def _reading(reply: _Reply, description: str) -> Reading:
     objects = clean_objects(Detection(thing.label, thing.count) for thing in reply.objects)
     person = reply.person_detected or any(names_person(item.label) for item in objects)
     return Reading(
@@ -92,7 +122,19 @@ def read_by_rules(description: str) -> Reading:
         objects=objects,
         phrase=clean_phrase("", description),
         category=category_by_rules(description),
-        by_rules=True,
+        read_by=ReadBy.RULES,
+    )
+
+
+def nothing_to_see() -> Reading:
+    """The reading of an event in whose stills nothing can be seen."""
+    return Reading(
+        person_detected=False,
+        confidence=0.0,
+        objects=(),
+        phrase="Pictures are black",
+        category=Category.UNKNOWN,
+        read_by=ReadBy.STILLS,
     )
 
 

@@ -4,13 +4,16 @@ The AI server answers 200, with a confident description, to a JPEG that was cut 
 So whether a still is whole is decided here, before it is sent.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Final
 
-from PIL import Image
+from PIL import Image, ImageChops
 from PIL.JpegImagePlugin import JpegImageFile
 
 from securitycamd.domain.errors import AnalysisError
+from securitycamd.domain.names import StillNote
 
 # Half of a 1080p still's width: the JPEG decoder scales by powers of two as it decodes, so these stills come
 # out at the right size at a quarter of the work. Vision models scale down further by themselves.
@@ -20,6 +23,14 @@ QUALITY: Final = 85
 MAX_STILL_BYTES: Final = 32 * 1024 * 1024
 MAX_STILL_PIXELS: Final = 50_000_000
 """About 8K by 6K: more than any camera here has, and 150 MB when decoded, which a Pi can still afford."""
+
+# A picture is black when hardly a pixel is brighter than a sensor's noise in the dark; a lamp far away is more.
+_DARK_LEVEL: Final = 24
+_BRIGHT_SHARE: Final = 0.002
+# Pictures are the same when no field of this grid differs by more than noise and compression leave of it. A field is
+# 16 pixels of a half-size 1080p still: what moves is larger, or darkens its field by more.
+_GRID: Final = (60, 34)
+_SAME_LEVELS: Final = 2
 
 _UNREADABLE: Final = "A still cannot be decoded: it is damaged or not a JPEG picture."
 _CUT_SHORT: Final = "A still is cut short: the file ends before its picture does."
@@ -31,6 +42,41 @@ _START_OF_SCAN: Final = 0xDA
 # EXIF, colour profiles, further pictures, comments. APP0 (JFIF) and APP14 (Adobe) stay: they say how colours
 # are coded.
 _METADATA: Final = frozenset({0xFE, *range(0xE1, 0xF0)} - {0xEE})
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedStills:
+    """What is sent to the vision model, and what is odd about the stills it was made from."""
+
+    pictures: tuple[bytes, ...]
+    """JPEG files, in order; none when nothing can be seen in any still."""
+    notes: tuple[StillNote, ...]
+
+    @property
+    def are_identical(self) -> bool:
+        """Whether two stills showed the same, so that one is sent."""
+        return StillNote.IDENTICAL in self.notes
+
+
+def prepare_stills(
+    stills: Sequence[bytes], *, longest_side: int = LONGEST_SIDE, quality: int = QUALITY
+) -> PreparedStills:
+    """Make an event's one or two stills ready. Black ones are not sent, nor the second of two that are the same.
+
+    Raises:
+        AnalysisError: as :func:`prepare_still`, of any of them.
+    """
+    decoded = [_decoded(still, longest_side) for still in stills]
+    grey = [picture.convert("L") for picture in decoded]
+    black = [_is_black(picture) for picture in grey]
+    notes = [] if len(stills) > 1 else [StillNote.SINGLE]
+    notes += [note for note, is_black in zip((StillNote.BLACK_A, StillNote.BLACK_B), black, strict=False) if is_black]
+    sent = [picture for picture, is_black in zip(decoded, black, strict=True) if not is_black]
+    # Of two black ones the noise says nothing.
+    if len(sent) > 1 and _are_same(*grey[:2]):
+        notes.append(StillNote.IDENTICAL)
+        sent = sent[:1]
+    return PreparedStills(tuple(_encoded(picture, quality) for picture in sent), tuple(notes))
 
 
 def prepare_still(data: bytes, *, longest_side: int = LONGEST_SIDE, quality: int = QUALITY) -> bytes:
@@ -46,6 +92,10 @@ def prepare_still(data: bytes, *, longest_side: int = LONGEST_SIDE, quality: int
     Raises:
         AnalysisError: not a JPEG, damaged, cut short, or too large.
     """
+    return _encoded(_decoded(data, longest_side), quality)
+
+
+def _decoded(data: bytes, longest_side: int) -> Image.Image:
     if len(data) > MAX_STILL_BYTES:
         raise AnalysisError(_TOO_LARGE)
     if _is_zero_filled(data):
@@ -62,13 +112,29 @@ def prepare_still(data: bytes, *, longest_side: int = LONGEST_SIDE, quality: int
         size = _fitted(whole.size, longest_side)
         if size != whole.size:
             whole = whole.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-        result = BytesIO()
-        whole.save(result, format="JPEG", quality=quality)
     # Pillow tells damaged input by any of these, a picture that ends early by OSError.
     except (OSError, SyntaxError, ValueError) as error:
         cut_short = isinstance(error, OSError) and "truncated" in str(error)
         raise AnalysisError(_CUT_SHORT if cut_short else _UNREADABLE) from error
+    return whole
+
+
+def _encoded(picture: Image.Image, quality: int) -> bytes:
+    result = BytesIO()
+    picture.save(result, format="JPEG", quality=quality)
     return result.getvalue()
+
+
+def _is_black(grey: Image.Image) -> bool:
+    return sum(grey.histogram()[_DARK_LEVEL:]) < _BRIGHT_SHARE * grey.width * grey.height
+
+
+def _are_same(first: Image.Image, second: Image.Image) -> bool:
+    if first.size != second.size:
+        return False
+    fields = [picture.resize(_GRID, Image.Resampling.BOX) for picture in (first, second)]
+    extremes = ImageChops.difference(*fields).getextrema()
+    return max(level for level in extremes if isinstance(level, int | float)) <= _SAME_LEVELS
 
 
 def _is_zero_filled(data: bytes) -> bool:

@@ -102,9 +102,13 @@ async def lock(transaction: Transaction, ids: Sequence[int]) -> dict[int, Event]
     return {row[0]: _event(row) for row in await transaction.rows(_LOCK_IDS, ids=ids)} if ids else {}
 
 
+def is_storable(event_id: int) -> bool:
+    """Whether the column can hold the number: the server refuses a whole statement for one of hundreds of digits."""
+    return 0 < event_id <= _LARGEST_ID
+
+
 def _storable(ids: Sequence[int]) -> list[int]:
-    """Those that the column can hold: the server refuses a whole statement for a number of hundreds of digits."""
-    return [event_id for event_id in ids if 0 < event_id <= _LARGEST_ID]
+    return [event_id for event_id in ids if is_storable(event_id)]
 
 
 async def by_keys(session: Transaction, keys: set[tuple[str, datetime]]) -> dict[tuple[str, datetime], Event]:

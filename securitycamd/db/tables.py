@@ -205,6 +205,32 @@ logs = Table(
     Index("ix_logs_level_timestamp", "level", "timestamp", "id"),
 )
 
+analyses = Table(
+    "analyses",
+    metadata,
+    Column(
+        "event_id",
+        _ID,
+        ForeignKey("events.id", name="fk_analyses_event_id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("state", _WORD, nullable=False),
+    Column("vision_model", String(200)),
+    Column("vision_seconds", DOUBLE),
+    Column("text_model", String(200)),
+    Column("text_seconds", DOUBLE),
+    Column("prompt_version", String(40, collation="ascii_bin")),
+    Column("read_by", _WORD),
+    Column("still_notes", String(80, collation="ascii_bin"), nullable=False, server_default=text("''")),
+    Column("description", Text),
+    Column("runs", _ID, nullable=False, server_default=_ZERO),
+    Column("faults", SMALLINT(unsigned=True), nullable=False, server_default=_ZERO),
+    Column("faulted_at", _TIME),
+    Column("finished_at", _TIME),
+    Index("ix_analyses_finished_at", "finished_at"),
+)
+
 removals = Table(
     "removals",
     metadata,

@@ -75,7 +75,15 @@ class StorageUnavailableError(UnavailableError):
 
 
 class AiUnavailableError(UnavailableError):
-    """The AI server is away: refused, timed out, loading or failing. The work waits for it."""
+    """The AI server is away: refused, loading or busy. The work waits for it."""
+
+
+class AiSetupError(AiUnavailableError):
+    """Something is missing that only people can give: a model, one that sees, the right address. All work waits."""
+
+
+class AiFaultError(AiUnavailableError):
+    """The server failed at this request, or never came to its end: its own fault, or that of what it was asked."""
 
 
 class AnalysisError(DomainError):

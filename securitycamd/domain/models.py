@@ -6,12 +6,15 @@ from typing import Generic, TypeVar
 
 from securitycamd.domain.names import (
     CameraRemoval,
+    AnalysisState,
     CameraStatus,
     Category,
     ConversionStatus,
     EventStatus,
     FileType,
     LogLevel,
+    ReadBy,
+    StillNote,
 )
 from securitycamd.domain.times import Span
 
@@ -267,3 +270,26 @@ class Analysis:
     confidence: float
     """0 to 1."""
     category: Category = Category.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisRecord:
+    """How an event's description came about, as it is kept."""
+
+    state: AnalysisState = AnalysisState.WAITING
+    vision_model: str | None = None
+    vision_seconds: float | None = None
+    text_model: str | None = None
+    """``None`` also when the vision model did it all."""
+    text_seconds: float | None = None
+    prompt_version: str | None = None
+    read_by: ReadBy | None = None
+    still_notes: tuple[StillNote, ...] = ()
+    description: str | None = None
+    """What the vision model said, until it is put in order."""
+    runs: int = 0
+    """How often it was done."""
+    faults: int = 0
+    """How often the AI server failed at this event while it worked for others."""
+    faulted_at: datetime | None = None
+    finished_at: datetime | None = None

@@ -58,6 +58,42 @@ class Category(StrEnum):
     UNKNOWN = "unknown"
 
 
+class AnalysisState(StrEnum):
+    """How far an event's description is."""
+
+    WAITING = "waiting"
+    """Nothing is known yet."""
+    DESCRIBED = "described"
+    """The vision model has spoken; what it said is not put in order yet."""
+    DONE = "done"
+    AGAIN = "again"
+    """An operator wants it once more; what is known stays until then."""
+
+
+class ReadBy(StrEnum):
+    """How a description became a structure."""
+
+    SCHEMA = "schema"
+    """The model's reply followed the schema."""
+    REPEAT = "repeat"
+    """Its second reply did; the first broke it."""
+    RULES = "rules"
+    """Both broke it: words were counted, and nobody judged."""
+    STILLS = "stills"
+    """No model was asked; there is nothing to see in the stills."""
+
+
+class StillNote(StrEnum):
+    """What is odd about an event's stills."""
+
+    SINGLE = "single"
+    """Only one of them arrived."""
+    IDENTICAL = "identical"
+    """Both show the same, to the noise."""
+    BLACK_A = "black_a"
+    BLACK_B = "black_b"
+
+
 class LogLevel(StrEnum):
     """Levels of log lines, least to most severe."""
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import structlog
 
+from securitycamd.db import analyses as analysis_rows
 from securitycamd.db import events as event_rows
 from securitycamd.db import history as history_rows
 from securitycamd.db import retries as rows
@@ -123,7 +124,10 @@ async def _show_as_waiting(transaction: Transaction, event_ids: list[int], kind:
     """Take back what the failure made the events look like, and write down who asked for it."""
     for event in (await event_rows.lock(transaction, event_ids)).values():
         columns = _as_waiting(event, kind)
-        await event_rows.update(transaction, event.id, columns)
+        if kind is JobKind.ANALYSE:
+            await analysis_rows.write(transaction, event.id, columns)
+        else:
+            await event_rows.update(transaction, event.id, columns)
     now, what = datetime.now(UTC), JOB_WORDS[kind].retried
     await history_rows.add(transaction, [Entry(event_id, now, what, principal.name) for event_id in event_ids])
 

@@ -1,10 +1,9 @@
 """The loop that job workers share: claim while there is room, work side by side, rest while there is nothing."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -18,8 +17,6 @@ log = structlog.get_logger(__name__)
 
 IDLE_SECONDS: Final = 2.0
 """How often the queue is asked without a call: another daemon may have queued something."""
-AWAY_FIRST_SECONDS: Final = 2.0
-AWAY_LONGEST_SECONDS: Final = 60.0
 
 
 @dataclass
@@ -33,14 +30,12 @@ class JobWorkers:
     lease_seconds: Callable[[], float]
     ready: Callable[[], bool] = lambda: True
     """Whether what every job needs is there; without it nothing is claimed."""
-    _away_seconds: float = field(default=0.0, init=False)
-    """How long to wait between attempts while what the work needs is away; 0: it is there."""
-    _not_before: float = field(default=0.0, init=False)
+    admit: Callable[[], Awaitable[bool]] | None = None
+    """The same, of what is somewhere else and has to be asked: asked whenever there is room."""
 
     async def run(self, control: TaskControl) -> None:
         """The body of the supervised task."""
         active: set[asyncio.Task[None]] = set()
-        self._away_seconds = self._not_before = 0.0
         try:
             while not control.stopping.is_set():
                 await control.until_resumed()
@@ -55,9 +50,9 @@ class JobWorkers:
 
     async def _fill(self, active: set[asyncio.Task[None]], control: TaskControl) -> bool:
         """Claim one job if there is room; whether to look again at once."""
-        # While what the work needs is away, one job at a time looks whether it is back.
-        room = (1 if self._away_seconds else self.slots()) - len(active)
-        if room <= 0 or control.stopping.is_set() or time.monotonic() < self._not_before or not self.ready():
+        if self.slots() <= len(active) or control.stopping.is_set() or not self.ready():
+            return False
+        if self.admit is not None and not await self.admit():
             return False
         try:
             job = await self.jobs.claim(self.kind, lease_seconds=self.lease_seconds())
@@ -79,11 +74,8 @@ class JobWorkers:
         structlog.contextvars.bind_contextvars(event_id=job.event_id, job_id=job.id)
         try:
             await self.work(job)
-            self._away_seconds = 0.0
         except AiUnavailableError as error:
-            self._away_seconds = min(AWAY_LONGEST_SECONDS, max(AWAY_FIRST_SECONDS, self._away_seconds * 2))
-            self._not_before = time.monotonic() + self._away_seconds
-            log.warning("work waits", kind=self.kind, reason=str(error), again_in_seconds=self._away_seconds)
+            log.debug("work waits", kind=self.kind, reason=str(error))
         except LeaseLostError:
             log.warning("another daemon took the job over", kind=self.kind)
         except DatabaseUnavailableError:

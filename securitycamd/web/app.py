@@ -11,6 +11,7 @@ from securitycamd.health.monitor import HealthMonitor
 from securitycamd.services.agent_status import AgentStatusService
 from securitycamd.services.camera_details import CameraDetailsService
 from securitycamd.services.camera_removal import CameraRemovalService
+from securitycamd.services.ai_status import AiStatusService
 from securitycamd.services.cameras import CameraService
 from securitycamd.services.changes import ChangeHub
 from securitycamd.services.digests import DigestService
@@ -21,6 +22,7 @@ from securitycamd.services.log_search import LogSearchService
 from securitycamd.services.log_tail import LogTail
 from securitycamd.services.logs import LogService
 from securitycamd.services.removal import RemovalService
+from securitycamd.services.reruns import RerunService
 from securitycamd.services.retention import RetentionService
 from securitycamd.services.retries import RetryService
 from securitycamd.services.review import ReviewService
@@ -47,6 +49,7 @@ from securitycamd.web import (
 )
 from securitycamd.web.api import (
     camera_admin,
+    ai,
     cameras,
     digests,
     events,
@@ -78,6 +81,7 @@ API_ROUTES: Final[list[Route]] = [
     *finding.ROUTES,
     *digests.ROUTES,
     *jobs.ROUTES,
+    *ai.ROUTES,
     *uploads.ROUTES,
     *logs.ROUTES,
     *log_search.ROUTES,
@@ -104,6 +108,7 @@ ALL_ROUTES: Final[list[Route]] = [
     *camera_pages.ROUTES,
     *log_search.STREAM_ROUTES,
     *theme.ROUTES,
+    *ai.PAGE_ROUTES,
 ]
 
 
@@ -131,6 +136,8 @@ class Parts:
     uploads: UploadService
     jobs: JobQueue
     retries: RetryService
+    ai_status: AiStatusService
+    reruns: RerunService
     removal: RemovalService
     retention: RetentionService
     review: ReviewService
@@ -170,6 +177,8 @@ def make_app(parts: Parts) -> web.Application:
     app[keys.REMOVAL] = parts.removal
     app[keys.RETENTION] = parts.retention
     app[keys.REVIEW] = parts.review
+    app[keys.AI_STATUS] = parts.ai_status
+    app[keys.RERUNS] = parts.reruns
     app[keys.HEALTH] = parts.health
     app[keys.FILES] = parts.files
     app[keys.SUPERVISOR] = parts.supervisor

@@ -9,6 +9,7 @@ from securitycamd.health.monitor import HealthMonitor
 from securitycamd.services.agent_status import AgentStatusService
 from securitycamd.services.camera_details import CameraDetailsService
 from securitycamd.services.camera_removal import CameraRemovalService
+from securitycamd.services.ai_status import AiStatusService
 from securitycamd.services.cameras import CameraService
 from securitycamd.services.changes import ChangeHub
 from securitycamd.services.digests import DigestService
@@ -19,6 +20,7 @@ from securitycamd.services.log_search import LogSearchService
 from securitycamd.services.log_tail import LogTail
 from securitycamd.services.logs import LogService
 from securitycamd.services.removal import RemovalService
+from securitycamd.services.reruns import RerunService
 from securitycamd.services.retention import RetentionService
 from securitycamd.services.retries import RetryService
 from securitycamd.services.review import ReviewService
@@ -56,6 +58,8 @@ RETENTION: Final = web.AppKey("retention", RetentionService)
 REVIEW: Final = web.AppKey("review", ReviewService)
 JOBS: Final = web.AppKey("jobs", JobQueue)
 RETRIES: Final = web.AppKey("retries", RetryService)
+AI_STATUS: Final = web.AppKey("ai_status", AiStatusService)
+RERUNS: Final = web.AppKey("reruns", RerunService)
 HEALTH: Final = web.AppKey("health", HealthMonitor)
 FILES: Final = web.AppKey("files", Files)
 SUPERVISOR: Final = web.AppKey("supervisor", Supervisor)

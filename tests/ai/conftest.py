@@ -23,6 +23,14 @@ def jpeg(width: int = 320, height: int = 180, *, mode: str = "RGB", **options: o
     return result.getvalue()
 
 
+def black() -> bytes:
+    """A picture of the dark, as a sensor sees it."""
+    noise = Image.effect_noise((320, 180), 3).point(lambda level: max(0, level - 124))
+    result = BytesIO()
+    noise.convert("RGB").save(result, format="JPEG")
+    return result.getvalue()
+
+
 @pytest.fixture(scope="session")
 def still() -> bytes:
     return jpeg()

@@ -1,16 +1,20 @@
 import asyncio
 import base64
 import json
+from io import BytesIO
 
 import pytest
+from PIL import Image
 
 from securitycamd.ai import client, stills
-from securitycamd.ai.client import Analyst
-from securitycamd.ai.parsing import RULES_CONFIDENCE
-from securitycamd.domain.errors import AiUnavailableError, AnalysisError
+from securitycamd.ai.client import Analyst, Exchange
+from securitycamd.ai.parsing import NOTHING_TO_SEE, RULES_CONFIDENCE
+from securitycamd.ai.stills import PreparedStills
+from securitycamd.domain.errors import AiFaultError, AiSetupError, AiUnavailableError, AnalysisError
 from securitycamd.domain.models import Detection
+from securitycamd.domain.names import Category, ReadBy, StillNote
 from securitycamd.settings import AnalyserSettings
-from tests.ai.conftest import MakeAnalyst, jpeg
+from tests.ai.conftest import MakeAnalyst, black, jpeg
 from tests.ollama_server import DESCRIPTION, STRUCTURE, TEXT, OllamaServer, Reply
 
 GOOD = json.dumps(STRUCTURE)
@@ -34,6 +38,7 @@ async def test_an_analysis_takes_two_stages(server: OllamaServer, analyst: Analy
     assert told.images == []
     assert told.schema
     assert DESCRIPTION in told.prompt
+    assert not any("keep_alive" in chat.body for chat in server.chats)
     assert [chat.body["think"] for chat in server.chats] == [False, False]
     assert not any(chat.body["stream"] for chat in server.chats)
 
@@ -80,8 +85,8 @@ async def test_a_server_that_refuses_think_is_asked_without(
 
 async def test_a_broken_structure_is_asked_for_once_more(server: OllamaServer, analyst: Analyst) -> None:
     server.enqueue(Reply(text="<think>Hm.</think>Sure! There is a man."), Reply(text=GOOD))
-    reading = await analyst.structure(DESCRIPTION)
-    assert not reading.by_rules
+    reading = (await analyst.structure(DESCRIPTION)).reading
+    assert reading.read_by is ReadBy.REPEAT
     assert reading.phrase == STRUCTURE["phrase"]
     again = server.chats[1].messages
     assert [message["role"] for message in again] == ["system", "user", "assistant", "user"]
@@ -91,8 +96,8 @@ async def test_a_broken_structure_is_asked_for_once_more(server: OllamaServer, a
 @pytest.mark.parametrize("garbage", ["", "\x00\ufffd{{{", "no", GOOD[:40]], ids=["empty", "noise", "word", "cut"])
 async def test_a_structure_broken_twice_is_read_by_rules(server: OllamaServer, analyst: Analyst, garbage: str) -> None:
     server.always = Reply(text=garbage, done_reason="length")
-    reading = await analyst.structure("Two women walk past. No dogs are visible.")
-    assert reading.by_rules
+    reading = (await analyst.structure("Two women walk past. No dogs are visible.")).reading
+    assert reading.read_by is ReadBy.RULES
     assert reading.person_detected
     assert reading.confidence == RULES_CONFIDENCE
     assert reading.objects == (Detection("person", 2),)
@@ -103,7 +108,7 @@ async def test_an_empty_description_is_asked_for_once_more(
     server: OllamaServer, analyst: Analyst, still: bytes
 ) -> None:
     server.enqueue(Reply(text="!!!!!!!!!!"), Reply(text="A cat sits."))
-    assert await analyst.describe([still]) == "A cat sits."
+    assert (await analyst.describe([still])).description == "A cat sits."
     first, second = (chat.body["options"]["temperature"] for chat in server.chats)
     assert first < second
 
@@ -116,7 +121,7 @@ async def test_a_model_without_words_fails_this_event(server: OllamaServer, anal
 
 async def test_a_long_description_is_bounded(server: OllamaServer, analyst: Analyst, still: bytes) -> None:
     server.enqueue(Reply(text="A dog runs.\x07\n" * 1000, done_reason="length"))
-    description = await analyst.describe([still])
+    description = (await analyst.describe([still])).description
     assert len(description) <= 4000
     assert "\x07" not in description
 
@@ -205,7 +210,7 @@ async def test_a_missing_model_waits_and_says_what_to_run(
     server: OllamaServer, analyst: Analyst, still: bytes, model: str
 ) -> None:
     del server.models[f"{model}:latest"]
-    with pytest.raises(AiUnavailableError, match=f"run: ollama pull {model}"):
+    with pytest.raises(AiUnavailableError, match=f"lacks the model {model}; run: securitycamd ai pull"):
         await analyst.analyse([still])
 
 
@@ -225,7 +230,7 @@ async def test_a_still_the_server_rejects_fails_this_event(
     if old:
         server.models["moondream:latest"] = None
     # Sound for us and not for the server: a picture it has no decoder for.
-    monkeypatch.setattr(stills, "prepare_still", lambda _: b"RIFF....WEBP")
+    monkeypatch.setattr(stills, "prepare_stills", lambda *_, **__: PreparedStills((b"RIFF....WEBP",), ()))
     with pytest.raises(AnalysisError, match="does not accept the stills") as caught:
         await analyst.analyse([still])
     assert "Failed to load" not in str(caught.value)
@@ -251,9 +256,9 @@ async def test_missing_models_are_named_with_what_to_run(server: OllamaServer, m
     assert state.reachable
     assert not state.ready
     assert state.missing_models == ("qwen3:4b",)
-    assert state.message.endswith("run: ollama pull qwen3:4b")
+    assert state.message == "The AI server lacks the model qwen3:4b; run: securitycamd ai pull"
     both = await make_analyst(vision_model="a/b:1", text_model="c")
-    assert (await both.check()).message.endswith("run: ollama pull a/b:1 && ollama pull c")
+    assert "lacks the models a/b:1 and c; run:" in (await both.check()).message
 
 
 async def test_a_server_that_does_not_tell_what_models_can_do_is_trusted(
@@ -329,3 +334,162 @@ async def test_close_twice_and_use_again(analyst: Analyst, still: bytes) -> None
     await analyst.analyse([still])
     await analyst.close()
     await analyst.close()
+
+
+WHOLE = json.dumps({"description": DESCRIPTION, **STRUCTURE})
+
+
+async def test_in_one_call_the_vision_model_does_it_all(
+    server: OllamaServer, make_analyst: MakeAnalyst, still: bytes
+) -> None:
+    del server.models["deepseek-r1:latest"]
+    analyst = await make_analyst(one_call=True)
+    assert (await analyst.check()).ready, "the text model is not needed"
+    server.enqueue(Reply(text=WHOLE))
+    seen = await analyst.describe([still, jpeg(1920, 1080)])
+    assert seen.description == DESCRIPTION
+    assert seen.reading is not None
+    assert seen.reading.category is Category.PERSON
+    assert seen.reading.read_by is ReadBy.SCHEMA
+    (chat,) = server.chats
+    assert (chat.model, len(chat.images)) == ("moondream", 2)
+    assert chat.schema
+    assert "4 seconds" in chat.prompt
+
+
+async def test_in_one_call_a_broken_reply_is_asked_for_once_more_with_the_stills(
+    server: OllamaServer, make_analyst: MakeAnalyst, still: bytes
+) -> None:
+    analyst = await make_analyst(one_call=True)
+    server.enqueue(Reply(text="A man."), Reply(text=WHOLE))
+    seen = await analyst.describe([still])
+    assert seen.reading is not None
+    assert seen.reading.read_by is ReadBy.REPEAT
+    again = server.chats[1]
+    assert [message["role"] for message in again.messages] == ["user", "assistant", "user"]
+    assert len(again.messages[0]["images"]) == 1
+
+
+async def test_in_one_call_a_model_that_follows_no_schema_is_asked_for_prose(
+    server: OllamaServer, make_analyst: MakeAnalyst, still: bytes
+) -> None:
+    analyst = await make_analyst(one_call=True)
+    server.enqueue(Reply(text="no"), Reply(text="no"), Reply(text="Two women walk past."))
+    analysis = await analyst.analyse([still])
+    assert (analysis.description, analysis.person_detected) == ("Two women walk past.", True)
+    assert [bool(chat.schema) for chat in server.chats] == [True, True, False]
+
+
+async def test_black_stills_are_not_sent(server: OllamaServer, analyst: Analyst) -> None:
+    seen = await analyst.describe([black(), black()])
+    assert seen.model is None
+    assert seen.description == NOTHING_TO_SEE
+    assert seen.stills == (StillNote.BLACK_A, StillNote.BLACK_B)
+    assert seen.reading is not None
+    assert seen.reading.read_by is ReadBy.STILLS
+    assert not seen.reading.person_detected
+    assert server.chats == []
+
+
+async def test_of_a_black_and_a_good_still_the_good_one_is_sent(
+    server: OllamaServer, analyst: Analyst, still: bytes
+) -> None:
+    seen = await analyst.describe([black(), still])
+    assert seen.stills == (StillNote.BLACK_A,)
+    assert len(server.chats[0].images) == 1
+    assert "a picture from" in server.chats[0].prompt
+
+
+async def test_of_two_that_are_the_same_one_is_sent(server: OllamaServer, analyst: Analyst, still: bytes) -> None:
+    seen = await analyst.describe([still, still])
+    assert seen.stills == (StillNote.IDENTICAL,)
+    assert len(server.chats[0].images) == 1
+    assert "exactly the same" in server.chats[0].prompt
+
+
+async def test_one_still_is_noted(analyst: Analyst, still: bytes) -> None:
+    assert (await analyst.describe([still])).stills == (StillNote.SINGLE,)
+
+
+async def test_times_and_models_are_told(server: OllamaServer, analyst: Analyst, still: bytes) -> None:
+    server.enqueue(Reply(delay_seconds=0.2), Reply(delay_seconds=0.2))
+    seen = await analyst.describe([still])
+    structured = await analyst.structure(seen.description)
+    assert (seen.model, structured.model) == ("moondream", "deepseek-r1")
+    assert 0.2 <= seen.seconds < 20
+    assert 0.2 <= structured.seconds < 20
+
+
+@pytest.mark.parametrize(("setting", "sent"), [("30m", "30m"), ("0", 0), ("-1", -1), ("90", 90)])
+async def test_how_long_a_model_stays_is_said(
+    server: OllamaServer, make_analyst: MakeAnalyst, still: bytes, setting: str, sent: object
+) -> None:
+    analyst = await make_analyst(keep_alive=setting)
+    await analyst.analyse([still])
+    assert [chat.body["keep_alive"] for chat in server.chats] == [sent, sent]
+
+
+async def test_size_and_quality_of_stills_are_settings(server: OllamaServer, make_analyst: MakeAnalyst) -> None:
+    small = await make_analyst(still_longest_side=160, still_quality=30)
+    await small.describe([jpeg(1920, 1080)])
+    with Image.open(BytesIO(server.chats[0].images[0])) as picture:
+        assert picture.size == (160, 90)
+
+
+async def test_who_tries_out_models_is_shown_every_exchange(server: OllamaServer, still: bytes) -> None:
+    seen: list[Exchange] = []
+    analyst = Analyst(AnalyserSettings.model_validate({"url": server.url}), on_exchange=seen.append)
+    server.enqueue(Reply(text="<think>hm</think>A cat sits."), Reply(text="no"), Reply())
+    await analyst.analyse([still])
+    await analyst.close()
+    assert [(each.model, each.pictures) for each in seen] == [("moondream", 1), ("deepseek-r1", 0), ("deepseek-r1", 0)]
+    assert [each.reply for each in seen] == ["A cat sits.", "no", GOOD]
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        (Reply.loading(), AiUnavailableError),
+        (Reply.failing(), AiFaultError),
+        (Reply(cut=True), AiFaultError),
+        (Reply(body=b"noise"), AiFaultError),
+        (Reply(status=401, error="no"), AiSetupError),
+        (Reply.failing("model requires more system memory (5 GiB)"), AiSetupError),
+        (Reply.failing("vision model only supports a single image"), AiSetupError),
+        (Reply(status=404, error="model 'moondream' not found"), AiSetupError),
+    ],
+)
+async def test_failures_are_told_apart(
+    server: OllamaServer, analyst: Analyst, still: bytes, reply: Reply, kind: type[AiUnavailableError]
+) -> None:
+    server.enqueue(reply)
+    with pytest.raises(AiUnavailableError) as caught:
+        await analyst.describe([still])
+    assert type(caught.value) is kind
+
+
+async def test_an_endless_reply_is_cut(
+    server: OllamaServer, analyst: Analyst, still: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from securitycamd.ai import server as ai_server
+
+    monkeypatch.setattr(ai_server, "REPLY_LIMIT_BYTES", 10_000)
+    server.enqueue(Reply(body=b"x" * 20_000))
+    with pytest.raises(AiFaultError):
+        await analyst.describe([still])
+
+
+async def test_a_model_is_pulled_with_progress(server: OllamaServer, analyst: Analyst) -> None:
+    del server.models["moondream:latest"]
+    seen = [progress async for progress in analyst.pull("moondream")]
+    assert seen[0].status == "pulling manifest"
+    assert any(progress.completed_bytes and progress.total_bytes for progress in seen)
+    assert seen[-1].status == "success"
+    assert (await analyst.check()).ready
+
+
+async def test_a_model_that_does_not_exist_cannot_be_pulled(server: OllamaServer, analyst: Analyst) -> None:
+    server.unknown_models.add("moondrean")
+    with pytest.raises(AnalysisError, match="cannot fetch moondrean: pull model manifest: file does not exist"):
+        async for _ in analyst.pull("moondrean"):
+            pass

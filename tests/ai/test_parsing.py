@@ -4,10 +4,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from securitycamd.ai.cleaning import COUNT_LIMIT, LABEL_LIMIT, OBJECTS_LIMIT, PHRASE_LIMIT, PHRASE_WORDS
-from securitycamd.ai.parsing import RULES_CONFIDENCE, Reading, combine, parse_reply, read_by_rules
+from securitycamd.ai.cleaning import (
+    COUNT_LIMIT,
+    DESCRIPTION_LIMIT,
+    LABEL_LIMIT,
+    OBJECTS_LIMIT,
+    PHRASE_LIMIT,
+    PHRASE_WORDS,
+)
+from securitycamd.ai.parsing import (
+    RULES_CONFIDENCE,
+    Reading,
+    combine,
+    parse_reply,
+    parse_whole_reply,
+    read_by_rules,
+)
 from securitycamd.domain.models import Detection
-from securitycamd.domain.names import Category
+from securitycamd.domain.names import Category, ReadBy
 
 DESCRIPTION = "A man walks past a parked car."
 GOOD: dict[str, object] = {
@@ -131,7 +145,7 @@ def test_rules_mark_themselves_and_are_half_sure() -> None:
         objects=(Detection("person", 1), Detection("car", 1)),
         phrase="A man walks past a parked car",
         category=Category.PERSON,
-        by_rules=True,
+        read_by=ReadBy.RULES,
     )
     assert not read_by_rules("No people are visible on the street.").person_detected
 
@@ -141,3 +155,31 @@ def test_both_stages_are_combined() -> None:
     assert analysis.description == "A man walks."
     assert analysis.person_detected
     assert analysis.objects == (Detection("person", 1),)
+
+
+WHOLE = {"description": "A man walks\npast a parked car.", **GOOD}
+
+
+def test_a_whole_reply_holds_description_and_structure() -> None:
+    found = parse_whole_reply(f"<think>hm</think>{json.dumps(WHOLE)}")
+    assert found is not None
+    description, reading = found
+    assert description == DESCRIPTION
+    assert reading == parse_reply(json.dumps(GOOD), DESCRIPTION)
+
+
+@pytest.mark.parametrize("description", ["", "!!!!", "GGGG", 3, None])
+def test_a_whole_reply_without_a_description_is_broken(description: object) -> None:
+    assert parse_whole_reply(json.dumps({**WHOLE, "description": description})) is None
+    assert parse_whole_reply(json.dumps(GOOD)) is None
+
+
+@given(st.one_of(ANY_TEXT, NEAR_REPLIES, JSON.map(json.dumps)), ANY_TEXT)
+def test_any_whole_reply_is_read_within_bounds_or_found_broken(reply: str, description: str) -> None:
+    with_description = reply.replace("{", f"{{{json.dumps('description')}: {json.dumps(description)}, ", 1)
+    for text in (reply, with_description):
+        found = parse_whole_reply(text)
+        if found is not None:
+            assert found[0]
+            assert len(found[0]) <= DESCRIPTION_LIMIT
+            assert_bounded(found[1])

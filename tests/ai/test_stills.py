@@ -4,12 +4,13 @@ from io import BytesIO
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageChops
 
 from securitycamd.ai import stills
-from securitycamd.ai.stills import LONGEST_SIDE, prepare_still
+from securitycamd.ai.stills import LONGEST_SIDE, prepare_still, prepare_stills
 from securitycamd.domain.errors import AnalysisError
-from tests.ai.conftest import jpeg
+from securitycamd.domain.names import StillNote
+from tests.ai.conftest import black, jpeg
 
 SMALL = jpeg(64, 48)
 PROGRESSIVE = jpeg(64, 48, progressive=True)
@@ -106,3 +107,45 @@ def test_damage_gives_a_picture_or_our_error(damage: list[tuple[int, int]]) -> N
     # Any other exception fails the test.
     with suppress(AnalysisError):
         assert opened(prepare_still(bytes(data))).format == "JPEG"
+
+
+def scene(*boxes: tuple[int, int, int, int], noise: float = 4, size: tuple[int, int] = (1920, 1080)) -> bytes:
+    """A grey yard with a sensor's noise, which is another one each time, and bright boxes in it."""
+    picture = ImageChops.add(Image.linear_gradient("L").resize(size), Image.effect_noise(size, noise), offset=-128)
+    for box in boxes:
+        picture.paste(230, box)
+    result = BytesIO()
+    picture.convert("RGB").save(result, format="JPEG", quality=85)
+    return result.getvalue()
+
+
+def test_two_views_of_a_still_yard_are_the_same_but_for_the_noise() -> None:
+    prepared = prepare_stills([scene(), scene()])
+    assert prepared.notes == (StillNote.IDENTICAL,)
+    assert prepared.are_identical
+    assert len(prepared.pictures) == 1
+
+
+def test_something_small_that_moved_makes_them_differ() -> None:
+    prepared = prepare_stills([scene((900, 500, 924, 540)), scene((960, 500, 984, 540))])
+    assert prepared.notes == ()
+    assert len(prepared.pictures) == 2
+
+
+def test_stills_of_two_sizes_are_not_the_same() -> None:
+    assert prepare_stills([jpeg(64, 48), jpeg(128, 96)]).notes == ()
+
+
+def test_a_lamp_in_the_night_is_not_black() -> None:
+    night = black()
+    assert prepare_stills([night, night]).pictures == ()
+    picture = opened(night)
+    picture.paste((240, 240, 200), (100, 100, 115, 115))
+    result = BytesIO()
+    picture.save(result, format="JPEG")
+    assert StillNote.BLACK_A not in prepare_stills([result.getvalue()]).notes
+
+
+def test_a_damaged_still_is_an_error_beside_a_good_one() -> None:
+    with pytest.raises(AnalysisError, match="cut short"):
+        prepare_stills([SMALL, SMALL[: len(SMALL) // 2]])

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 from structlog.testing import capture_logs
 
-from securitycamd.ai.client import AiState, Analyst
+from securitycamd.ai.client import AiState
 from securitycamd.db.engine import Database, DatabaseAddress
 from securitycamd.domain.errors import DatabaseUnavailableError, StorageUnavailableError
 from securitycamd.domain.jobs import JobKind, JobState
@@ -16,6 +16,8 @@ from securitycamd.health import ai, monitor, queues, storage, tasks
 from securitycamd.health import database as database_rule
 from securitycamd.health.monitor import HealthMonitor
 from securitycamd.health.report import Finding, Level, Report, Rule
+from securitycamd.services.ai_gate import AiGate
+from securitycamd.services.breaker import Breaker
 from securitycamd.services.jobs import JobQueue, QueueDepth
 from securitycamd.services.storage import StorageService
 from securitycamd.storage.errors import GuardCondition, GuardState
@@ -113,38 +115,47 @@ async def test_a_cameras_folder_that_is_not_the_right_one_is_critical_and_named(
 # --- the AI server ------------------------------------------------------------------------------------------
 
 
+def gate(state: AiState | None, breaker: Breaker | None = None) -> AiGate:
+    return cast("AiGate", part(look=answering(state), breaker=breaker or Breaker()))
+
+
 async def test_analysis_that_is_switched_off_is_no_trouble() -> None:
-    finding = await ai.rule(lambda: None).check()
+    finding = await ai.rule(gate(None)).check()
     assert finding.level is Level.OK
     assert "analyser.enabled" in finding.message
+
+
+READY = AiState(reachable=True, missing_models=(), message="It answers.", ready=True)
 
 
 @pytest.mark.parametrize(
     ("state", "level"),
     [
-        (AiState(reachable=True, missing_models=(), message="It answers.", ready=True), Level.OK),
+        (READY, Level.OK),
         (
-            AiState(reachable=True, missing_models=("moondream",), message="Run: ollama pull moondream"),
+            AiState(reachable=True, missing_models=("moondream",), message="Run: securitycamd ai pull"),
             Level.WARNING,
         ),
+        (AiState(reachable=True, missing_models=(), message="It cannot see."), Level.WARNING),
         (AiState(reachable=False, missing_models=(), message="It does not answer."), Level.WARNING),
     ],
 )
 async def test_the_state_of_the_ai_server(state: AiState, level: Level) -> None:
-    analyst = cast("Analyst", part(check=answering(state)))
-    finding = await ai.rule(lambda: analyst).check()
+    finding = await ai.rule(gate(state)).check()
     assert (finding.rule, finding.level, finding.message) == ("ai", level, state.message)
     assert bool(finding.advice) == (level is not Level.OK)  # footage is safe, and it says so
 
 
-async def test_the_analyst_in_force_is_asked() -> None:
-    """A reload may have put another in its place."""
-    analysts: list[Analyst | None] = [None]
-    rule = ai.rule(lambda: analysts[-1])
-    assert "switched off" in (await rule.check()).message
-    state = AiState(reachable=False, missing_models=(), message="It does not answer.")
-    analysts.append(cast("Analyst", part(check=answering(state))))
-    assert (await rule.check()).message == "It does not answer."
+async def test_a_server_that_answers_but_does_not_work_is_told() -> None:
+    breaker = Breaker()
+    breaker.trip("The AI server failed; its own log says why.")
+    finding = await ai.rule(gate(READY, breaker)).check()
+    assert finding.level is Level.WARNING
+    assert finding.message.endswith("its own log says why.")
+    breaker.answers()
+    assert (await ai.rule(gate(READY, breaker)).check()).level is Level.OK
+    breaker.succeeded()
+    assert (await ai.rule(gate(READY, breaker)).check()).message == "It answers."
 
 
 # --- queues -------------------------------------------------------------------------------------------------

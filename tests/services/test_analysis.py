@@ -3,20 +3,19 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
-from structlog.typing import EventDict
 
+from securitycamd.ai.parsing import NOTHING_TO_SEE
+from securitycamd.ai.prompts import PROMPT_VERSION
 from securitycamd.domain.errors import AiUnavailableError
 from securitycamd.domain.jobs import MAX_ATTEMPTS, Job, JobKind, JobState
-from securitycamd.domain.names import FileType
+from securitycamd.domain.models import AnalysisRecord
+from securitycamd.domain.names import AnalysisState, FileType, ReadBy, StillNote
+from securitycamd.domain.principal import TRUSTED_OPERATOR
 from securitycamd.services.jobs import JobQueue, LeaseLostError
 from securitycamd.settings import AnalyserSettings
-from securitycamd.supervision import TaskControl
-from securitycamd.tasks import workers
-from securitycamd.tasks.workers import JobWorkers
-from tests.ai.conftest import jpeg
+from tests.ai.conftest import black, jpeg
 from tests.ollama_server import DESCRIPTION, STRUCTURE, OllamaServer, Reply
 from tests.services.conftest import CAMERA, Bench, MakeBench
 
@@ -66,6 +65,10 @@ async def analyse(bench: Bench) -> Job:
     return job
 
 
+async def record(bench: Bench, event_id: int) -> AnalysisRecord:
+    return await bench.shared.ai_status.of_event(TRUSTED_OPERATOR, event_id)
+
+
 async def is_described(bench: Bench, event_id: int) -> None:
     event = await bench.seen(event_id)
     assert event.ai_processed
@@ -80,7 +83,7 @@ async def is_described(bench: Bench, event_id: int) -> None:
 
 
 async def test_an_event_with_both_stills_is_described(bench: Bench, server: OllamaServer, still: bytes) -> None:
-    event_id = await stills(bench, still, still)
+    event_id = await stills(bench, still, jpeg(200, 120))
     await analyse(bench)
     await is_described(bench, event_id)
     assert [chat.model for chat in server.chats] == ["moondream", "deepseek-r1"]
@@ -112,6 +115,7 @@ async def test_with_the_server_in_trouble_the_job_waits_and_costs_nothing(
         case "cut":
             server.always = Reply(cut=True)
     for _ in range(MAX_ATTEMPTS + 1):
+        await bench.due_now()
         with pytest.raises(AiUnavailableError):
             await analyse(bench)
     job = await bench.job(event_id, KIND)
@@ -122,6 +126,7 @@ async def test_with_the_server_in_trouble_the_job_waits_and_costs_nothing(
         await server.start()
     server.models = models
     server.always = None
+    await bench.due_now()
     await analyse(bench)
     await is_described(bench, event_id)
 
@@ -134,6 +139,7 @@ async def test_an_event_is_not_lost_when_the_server_goes_between_the_stages(
     with pytest.raises(AiUnavailableError):
         await analyse(bench)
     assert not (await bench.seen(event_id)).ai_processed
+    await bench.due_now()
     await analyse(bench)
     await is_described(bench, event_id)
 
@@ -165,12 +171,23 @@ async def test_a_still_that_is_missing_yet_is_waited_for(bench: Bench, still: by
     await is_described(bench, event_id)
 
 
-async def test_a_still_that_never_arrives_fails(bench: Bench, still: bytes) -> None:
+async def test_with_one_still_that_never_arrives_the_other_is_looked_at(
+    bench: Bench, server: OllamaServer, still: bytes
+) -> None:
     event_id = await stills(bench, None, still)
     await bench.sql("UPDATE jobs SET created_at = created_at - INTERVAL 1 DAY")
     await analyse(bench)
+    await is_described(bench, event_id)
+    assert len(server.chats[0].images) == 1
+    assert (await record(bench, event_id)).still_notes == (StillNote.SINGLE,)
+
+
+async def test_stills_that_never_arrive_fail(bench: Bench) -> None:
+    event_id = await stills(bench, None, None)
+    await bench.sql("UPDATE jobs SET created_at = created_at - INTERVAL 1 DAY")
+    await analyse(bench)
     assert (await bench.job(event_id, KIND)).state is JobState.FAILED
-    assert (await bench.seen(event_id)).ai_error == "A still never arrived on the share."
+    assert (await bench.seen(event_id)).ai_error == "The stills never arrived on the share."
 
 
 async def test_no_verdict_on_stills_while_the_storage_root_is_away(bench: Bench, still: bytes) -> None:
@@ -244,49 +261,113 @@ async def test_new_settings_are_used_by_the_next_analysis(bench: Bench, server: 
     assert [chat.model for chat in server.chats] == ["moondream", "deepseek-r1", "other", "deepseek-r1"]
 
 
-async def test_with_the_server_away_all_wait_one_looks_and_all_are_done_when_it_is_back(
-    bench: Bench, server: OllamaServer, still: bytes, monkeypatch: pytest.MonkeyPatch, logs: list[EventDict]
-) -> None:
-    monkeypatch.setattr(workers, "AWAY_FIRST_SECONDS", 0.05)
-    monkeypatch.setattr(workers, "AWAY_LONGEST_SECONDS", 0.2)
-    monkeypatch.setattr(workers, "IDLE_SECONDS", 0.02)
-    events = [await stills(bench, still, still) for _ in range(4)]
+async def test_models_prompts_and_times_are_kept(bench: Bench, server: OllamaServer, still: bytes) -> None:
+    event_id = await stills(bench, still, jpeg(200, 120))
+    assert (await record(bench, event_id)).state is AnalysisState.WAITING
+    server.enqueue(Reply(delay_seconds=0.1), Reply(text="no"), Reply(delay_seconds=0.1))
+    await analyse(bench)
+    kept = await record(bench, event_id)
+    assert (kept.state, kept.runs, kept.faults) == (AnalysisState.DONE, 1, 0)
+    assert (kept.vision_model, kept.text_model) == ("moondream", "deepseek-r1")
+    assert kept.vision_seconds is not None
+    assert kept.text_seconds is not None
+    assert 0.1 <= kept.vision_seconds < 20
+    assert 0.1 <= kept.text_seconds < 20
+    assert kept.prompt_version == PROMPT_VERSION
+    assert kept.read_by is ReadBy.REPEAT
+    assert kept.still_notes == ()
+    assert kept.finished_at == (await bench.seen(event_id)).ai_processed_at
+
+
+async def test_stills_that_are_the_same_are_noted(bench: Bench, still: bytes) -> None:
+    event_id = await stills(bench, still, still)
+    await analyse(bench)
+    assert (await record(bench, event_id)).still_notes == (StillNote.IDENTICAL,)
+
+
+async def test_in_one_call_there_is_no_text_model(make_bench: MakeBench, server: OllamaServer, still: bytes) -> None:
+    bench = await make_bench(analyser={"url": server.url, "one_call": True})
+    event_id = await stills(bench, still, still)
+    server.enqueue(Reply(text=json.dumps({"description": DESCRIPTION, **STRUCTURE})))
+    await analyse(bench)
+    await is_described(bench, event_id)
+    kept = await record(bench, event_id)
+    assert (kept.vision_model, kept.text_model, kept.text_seconds) == ("moondream", None, None)
+    assert kept.read_by is ReadBy.SCHEMA
+
+
+async def test_black_stills_are_described_without_a_model(bench: Bench, server: OllamaServer) -> None:
+    picture = black()
+    event_id = await stills(bench, picture, picture)
     await server.stop()
-    at_once: list[int] = []
-    active = 0
-    real = bench.shared.analysis.analyse
+    await analyse(bench)
+    event = await bench.seen(event_id)
+    assert event.ai_processed
+    assert event.ai_person_detected is False
+    assert event.ai_description == NOTHING_TO_SEE
+    assert (await record(bench, event_id)).read_by is ReadBy.STILLS
 
-    async def counted(job: Job) -> Any:
-        nonlocal active
-        active += 1
-        at_once.append(active)
-        try:
-            return await real(job)
-        finally:
-            active -= 1
 
-    tasks = JobWorkers(KIND, bench.shared.jobs, counted, slots=lambda: 2, lease_seconds=lambda: 30.0)
-    control = TaskControl()
-    running = asyncio.create_task(tasks.run(control))
+@pytest.mark.parametrize("trouble", [Reply.failing(), Reply(cut=True), Reply.loading()], ids=["500", "cut", "loading"])
+async def test_what_the_vision_model_said_is_kept_and_finished_later(
+    bench: Bench, server: OllamaServer, still: bytes, trouble: Reply
+) -> None:
+    event_id = await stills(bench, still, still)
+    server.enqueue(Reply(), trouble)
+    with pytest.raises(AiUnavailableError):
+        await analyse(bench)
+    event = await bench.seen(event_id)
+    assert (event.ai_processed, event.ai_description, event.ai_phrase) == (False, DESCRIPTION, None)
+    half = await record(bench, event_id)
+    assert (half.state, half.description, half.vision_model) == (AnalysisState.DESCRIBED, DESCRIPTION, "moondream")
+    await bench.due_now()
+    await analyse(bench)
+    await is_described(bench, event_id)
+    assert [chat.model for chat in server.chats] == ["moondream", "deepseek-r1", "deepseek-r1"]
+    done = await record(bench, event_id)
+    assert (done.state, done.description, done.runs) == (AnalysisState.DONE, None, 1)
+    assert done.vision_seconds == half.vision_seconds
 
-    def waits() -> list[EventDict]:
-        return [line for line in logs if line["event"] == "work waits"]
 
-    async with asyncio.timeout(30):
-        while len(waits()) < 6:  # noqa: ASYNC110 - the log has no event
-            await asyncio.sleep(0.01)
-        looked = at_once[2:]
-        assert set(looked) == {1}, "while the server is away, one job at a time looks whether it is back"
-        assert max(line["again_in_seconds"] for line in waits()) <= 0.2
-        for event_id in events:
-            job = await bench.job(event_id, KIND)
-            assert job.attempts <= 1, "no attempt is spent but the one under way"
-        await server.start()
-        for event_id in events:
-            while not (await bench.seen(event_id)).ai_processed:  # noqa: ASYNC110 - the row has no event either
-                await asyncio.sleep(0.02)
-        control.stopping.set()
-        control.wake()
-        await running
-    for event_id in events:
-        await is_described(bench, event_id)
+async def test_the_lease_is_renewed_while_a_model_is_slow(
+    make_bench: MakeBench, server: OllamaServer, still: bytes
+) -> None:
+    bench = await make_bench(analyser={"url": server.url, "lease_seconds": 2})
+    event_id = await stills(bench, still, still)
+    server.enqueue(Reply(delay_seconds=5))
+    job = await bench.shared.jobs.claim(KIND, lease_seconds=2)
+    assert job is not None
+    other = JobQueue(bench.shared.database, OTHER)
+    slow = asyncio.create_task(bench.shared.analysis.analyse(job))
+    while not slow.done():
+        assert await other.recover_stale() == 0
+        await asyncio.sleep(0.1)
+    await slow
+    await is_described(bench, event_id)
+    assert len(server.chats) == 2
+
+
+async def test_who_lost_the_lease_keeps_no_half_either(bench: Bench, server: OllamaServer, still: bytes) -> None:
+    event_id = await stills(bench, still, still)
+    server.enqueue(Reply(delay_seconds=0.5))
+    job = await bench.claim(KIND)
+    slow = asyncio.create_task(bench.shared.analysis.analyse(job))
+    async with asyncio.timeout(10):
+        await server.waiting.wait()
+    await bench.sql("UPDATE jobs SET lease_owner = 'somebody else'")
+    with pytest.raises(LeaseLostError):
+        await slow
+    assert (await bench.seen(event_id)).ai_description is None
+    assert (await record(bench, event_id)).state is AnalysisState.WAITING
+
+
+async def test_no_more_is_said_than_can_be_kept(bench: Bench, server: OllamaServer, still: bytes) -> None:
+    event_id = await stills(bench, still, still)
+    endless = {**STRUCTURE, "phrase": "word " * 5000, "objects": [{"label": "x" * 9000, "count": 10**12}] * 500}
+    server.enqueue(Reply(text="A man\x00 walks.\u202e " * 5000), Reply(text=json.dumps(endless)[:15_000] + "}"))
+    await analyse(bench)
+    event = await bench.seen(event_id)
+    assert event.ai_processed
+    assert len(event.ai_description or "") <= 4000
+    assert "\x00" not in (event.ai_description or "")
+    assert len(event.ai_phrase or "") <= 200

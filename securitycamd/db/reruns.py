@@ -1,0 +1,114 @@
+"""Events that are to be described once more."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Select, and_, bindparam, not_, select
+
+from securitycamd.db.engine import Transaction
+from securitycamd.db.statements import Query, insert_text, one_of
+from securitycamd.db.tables import events
+from securitycamd.db.values import time_in, time_out
+from securitycamd.domain.jobs import JobKind, JobState
+from securitycamd.domain.names import AnalysisState
+
+_E = events.c
+_UNLESS_RUNNING: Final = f"IF(state = '{JobState.RUNNING}', {{0}}, {{1}})"
+_NEW: Final = {
+    "attempts": "0",
+    "priority": "VALUES(priority)",
+    "run_after": "VALUES(run_after)",
+    "created_at": "VALUES(created_at)",
+    "updated_at": "VALUES(updated_at)",
+    "last_error": "NULL",
+    # MariaDB assigns from left to right: the state, which the conditions read, comes last.
+    "state": f"'{JobState.QUEUED}'",
+}
+_QUEUE: Final = insert_text(
+    "jobs",
+    ("event_id", "kind", "state", "priority", "run_after", "created_at", "updated_at"),
+    suffix="ON DUPLICATE KEY UPDATE "
+    + ", ".join(f"{name} = {_UNLESS_RUNNING.format(name, value)}" for name, value in _NEW.items()),
+)
+_AGAIN: Final = insert_text(
+    "analyses",
+    ("event_id", "state"),
+    suffix="ON DUPLICATE KEY UPDATE state = VALUES(state), description = NULL, faults = 0, faulted_at = NULL",
+)
+
+
+def _list(cameras: str, *, only_failed: bool) -> Query:
+    query: Select[Any] = (
+        select(_E.id, _E.timestamp, _E.ai_error)
+        .where(
+            _E.timestamp >= bindparam("start"),
+            _E.timestamp < bindparam("end"),
+            # What came before this row in the order; the range above does the work.
+            not_(and_(_E.timestamp == bindparam("last_time"), _E.id >= bindparam("last_id"))),
+            _E.timestamp <= bindparam("last_time"),
+            _E.image_a_transferred == 1,
+            _E.image_b_transferred == 1,
+        )
+        .order_by(_E.timestamp.desc(), _E.id.desc())
+        .limit(bindparam("limit"))
+    )
+    if cameras == "many":
+        query = query.where(one_of(_E.camera_id, "cameras"))
+    return Query(query.where(_E.ai_error.is_not(None)) if only_failed else query)
+
+
+_LISTS: Final = {
+    (cameras, only_failed): _list(cameras, only_failed=only_failed)
+    for cameras in ("all", "many")
+    for only_failed in (False, True)
+}
+
+
+async def some(
+    transaction: Transaction,
+    cameras: frozenset[str] | None,
+    start: datetime,
+    end: datetime,
+    last: tuple[datetime, int],
+    *,
+    only_failed: bool,
+    limit: int,
+) -> list[tuple[int, datetime, str | None]]:
+    """Events with both stills in a stretch of time, newest first, that come after ``last``: id, time, error."""
+    values: dict[str, Any] = {} if cameras is None else {"cameras": sorted(cameras)}
+    rows = await transaction.rows(
+        _LISTS["all" if cameras is None else "many", only_failed],
+        start=time_out(start),
+        end=time_out(end),
+        last_time=time_out(last[0]),
+        last_id=last[1],
+        limit=limit,
+        **values,
+    )
+    return [(row[0], time_in(row[1]), row[2]) for row in rows]
+
+
+async def queue(transaction: Transaction, event_ids: Sequence[int], *, priority: int, now: datetime) -> None:
+    """Have events described from the beginning, but those at which somebody works just now.
+
+    What is known of them stays until it is replaced. ``now`` is the database's present.
+    """
+    at = time_out(now)
+    await transaction.insert_many(
+        _QUEUE,
+        [
+            {
+                "event_id": event_id,
+                "kind": JobKind.ANALYSE,
+                "state": JobState.QUEUED,
+                "priority": priority,
+                "run_after": at,
+                "created_at": at,
+                "updated_at": at,
+            }
+            for event_id in sorted(event_ids)
+        ],
+    )
+    again = [{"event_id": event_id, "state": AnalysisState.AGAIN} for event_id in sorted(event_ids)]
+    await transaction.insert_many(_AGAIN, again)
