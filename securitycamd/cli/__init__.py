@@ -3,6 +3,7 @@
 import click
 
 from securitycamd import __version__
+from securitycamd.cli.ai import ai
 from securitycamd.cli.cameras import cameras
 from securitycamd.cli.demo import demo
 from securitycamd.cli.events import digest, events
@@ -30,6 +31,7 @@ main.add_command(cameras)
 main.add_command(events)
 main.add_command(digest)
 main.add_command(jobs)
+main.add_command(ai)
 main.add_command(tasks)
 main.add_command(retention)
 main.add_command(storage)
