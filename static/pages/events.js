@@ -234,7 +234,7 @@ function choose(item, isOn) {
 function tellSelection() {
   bar.hidden = !selected.size && !gallery.classList.contains("selecting");
   gallery.classList.toggle("has-selection", selected.size > 0);
-  shown.textContent = `${selected.size} selected`;
+  shown.replaceChildren(String(selected.size), element("span", { class: "wide" }, " selected"));
   for (const button of bar.querySelectorAll("[data-do]")) button.disabled = !selected.size;
 }
 
@@ -360,7 +360,7 @@ if (mayChange) {
   add("review", "Reviewed", "check", () => toggle("review", acted()));
   add("star", "Star", "star", () => toggle("star", acted()));
   add("delete", "Remove", "bin", () => remove([...selected]));
-  const every = element("button", { type: "button", class: "button", title: "Select all shown" }, "All shown");
+  const every = element("button", { type: "button", class: "button", title: "Select all shown" }, element("span", {}, "All"), element("span", { class: "wide" }, " shown"));
   every.addEventListener("click", () => items().forEach((item) => choose(item, true)));
   const end = element("button", { type: "button", class: "icon-button", "aria-label": "End the selection" }, icon("close"));
   end.addEventListener("click", () => selecting(false));
@@ -376,9 +376,13 @@ if (mayChange) {
 
 // --- keys -------------------------------------------------------------------------------------------------------------
 
+// Where one was, when a message or a dialog had the focus meanwhile.
+let lately = null;
+list.addEventListener("focusin", (event) => (lately = event.target.closest(".item") ?? lately));
+
 function move(step) {
   const every = items();
-  const at = every.indexOf(current());
+  const at = every.indexOf(current() ?? lately);
   const next = every[at < 0 ? (step > 0 ? 0 : every.length - 1) : Math.min(every.length - 1, Math.max(0, at + step))];
   if (!next) return false;
   next.querySelector(".card").focus({ preventScroll: true });

@@ -76,7 +76,7 @@ class TestLive:
         event = await asyncio.to_thread(filled.post_event, "camera_3")
         await expect(item(page, event)).to_be_visible(timeout=SLOW_MS)
         seen: list[str] = []
-        await page.expose_function("heard", seen.append)
+        await page.expose_function("heard", lambda words: seen.append(words))
         await page.evaluate(
             """id => new MutationObserver(() => {
                  const words = document.querySelector(`.item[data-event="${id}"] strong`)?.textContent;
@@ -133,7 +133,6 @@ class TestFilters:
 
     async def test_chips_the_strip_and_the_form_make_the_address(self, filled: World, open_page: OpenPage) -> None:
         page = await open_page(f"{filled.url}/?camera_id=camera_9&date=30days")
-        await expect(page.locator(".empty h2")).to_have_text("No events match")
         await page.get_by_role("link", name="Earlier").click()
         await page.locator("#strip .bars a[href]").first.focus()
         await page.keyboard.press("Enter")
@@ -210,6 +209,9 @@ class TestReview:
         await page.keyboard.press("j")
         await page.keyboard.press("j")
         await page.keyboard.press("k")
+        await page.keyboard.press("k")
+        await expect(item(page, second).locator(".card")).to_be_focused()
+        await page.keyboard.press("j")
         await expect(item(page, first).locator(".card")).to_be_focused()
         await page.keyboard.press("s")
         await told(filled, first, protected=True)
@@ -245,7 +247,7 @@ class TestReview:
         await page.locator(".bulk").get_by_role("button", name="Reviewed").click()
         for event in made:
             await told(filled, event, reviewed=True)
-        await page.get_by_role("button", name="All shown").click()
+        await page.get_by_title("Select all shown").click()
         await expect(page.locator(".bulk")).to_contain_text("12 selected")
         await page.get_by_role("button", name="End the selection").click()
         await expect(page.locator(".bulk")).to_be_hidden()
@@ -271,7 +273,7 @@ class TestFrame:
         page = await open_page(filled.url, size=NARROW, touch=True)
         await page.get_by_role("button", name="Select", exact=True).tap()
         await page.locator(".item .card").first.tap()
-        await expect(page.locator(".bulk")).to_contain_text("1 selected")
+        await expect(page.locator(".bulk b")).to_contain_text("1")
         assert not await overflows(page)
         assert not await axe_findings(page)
         small = await page.evaluate(
@@ -300,7 +302,9 @@ class TestFrame:
         assert await page.evaluate(ground) == dark
 
     async def test_it_is_light_and_nothing_jumps(self, filled: World, open_page: OpenPage) -> None:
-        page = await open_page("about:blank")
+        page = await open_page(f"{filled.url}/docs")
+        network = await page.context.new_cdp_session(page)
+        await network.send("Network.setCacheDisabled", {"cacheDisabled": True})
         received: list[int] = []
 
         async def note(response: Any) -> None:

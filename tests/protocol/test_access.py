@@ -170,7 +170,7 @@ class TestMethods:
             ("DELETE", "/api/v1/events", {"GET", "HEAD", "POST"}),
             ("PUT", "/api/v1/events/1/files", {"PATCH"}),
             ("POST", "/api/v1/events/1/files", {"PATCH"}),
-            ("POST", "/api/v1/events/1", {"DELETE", "GET", "HEAD"}),
+            ("POST", "/api/v1/events/1", {"DELETE", "GET", "HEAD", "PATCH"}),
             ("PATCH", "/api/v1/logs", {"GET", "HEAD", "POST"}),
             ("POST", "/api/v1/health", {"GET", "HEAD"}),
             ("OPTIONS", "/api/v1/health", {"GET", "HEAD"}),
