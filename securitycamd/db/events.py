@@ -192,6 +192,8 @@ async def set_reviewed(transaction: Transaction, ids: Sequence[int], *, reviewed
     """Say of events whether an operator has seen them."""
     if ids:
         await transaction.execute(_SET_REVIEWED, ids=list(ids), new_reviewed=reviewed)
+        for event_id in ids:
+            transaction.tell(Change(What.CHANGED, event_id))
 
 
 # --- lists -----------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from securitycamd.db.statements import Command, Query, one_of
 from securitycamd.db.tables import events
 from securitycamd.db.tables import tallies as tally_table
 from securitycamd.db.values import time_in, time_out
+from securitycamd.domain.changes import Change, What
 from securitycamd.domain.models import Event
 from securitycamd.domain.retention import DayOfFootage, Use
 
@@ -93,6 +94,7 @@ async def set_all_protected(transaction: Transaction, chosen: Sequence[Event], *
     sign = 1 if protected else -1
     changes = []
     for event in changed:
+        transaction.tell(Change(What.CHANGED, event.id, event.camera_id))
         changes.append((protected_series(event.camera_id), event.timestamp, sign * event.size_bytes))
         changes.append((starred_series(event.camera_id), event.timestamp, sign))
     await tallies.add(transaction, LADDER, changes)

@@ -76,7 +76,11 @@ class TestLive:
         event = await asyncio.to_thread(filled.post_event, "camera_3")
         await expect(item(page, event)).to_be_visible(timeout=SLOW_MS)
         seen: list[str] = []
-        await page.expose_function("heard", lambda words: seen.append(words))
+
+        def hear(words: str) -> None:
+            seen.append(words)
+
+        await page.expose_function("heard", hear)
         await page.evaluate(
             """id => new MutationObserver(() => {
                  const words = document.querySelector(`.item[data-event="${id}"] strong`)?.textContent;

@@ -70,6 +70,17 @@ async def test_an_event_is_told_as_it_comes_and_as_it_changes(site: Site) -> Non
         assert {"what": "gone", "id": event["id"], "camera_id": "camera_1"} in await stream.changes()
 
 
+async def test_what_people_do_with_events_is_told(site: Site) -> None:
+    await site.register()
+    event = await site.event()
+    async with listening(site) as stream:
+        for action in ("review", "star"):
+            await site.json("POST", "/api/v1/events/bulk", json={"action": action, "ids": [event["id"]]})
+            assert [(change["what"], change["id"]) for change in await stream.changes()] == [("changed", event["id"])]
+        await site.json("PATCH", f"/api/v1/events/{event['id']}", json={"note": "The post."})
+        assert [change["id"] for change in await stream.changes()] == [event["id"]]
+
+
 async def test_what_is_rolled_back_is_not_told(site: Site) -> None:
     await site.register()
     event = await site.event()
