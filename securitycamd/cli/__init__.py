@@ -8,6 +8,7 @@ from securitycamd.cli.cameras import cameras
 from securitycamd.cli.demo import demo
 from securitycamd.cli.events import digest, events
 from securitycamd.cli.jobs import jobs
+from securitycamd.cli.logs import logs
 from securitycamd.cli.retention import retention
 from securitycamd.cli.serve import check_config, serve
 from securitycamd.cli.storage import storage
@@ -32,6 +33,7 @@ main.add_command(events)
 main.add_command(digest)
 main.add_command(jobs)
 main.add_command(ai)
+main.add_command(logs)
 main.add_command(tasks)
 main.add_command(retention)
 main.add_command(storage)

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from securitycamd.domain.names import (
-    CameraRemoval,
     AnalysisState,
+    CameraRemoval,
     CameraStatus,
     Category,
     ConversionStatus,

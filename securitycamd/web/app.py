@@ -9,9 +9,9 @@ from aiohttp import web
 from securitycamd.config import SettingsHolder
 from securitycamd.health.monitor import HealthMonitor
 from securitycamd.services.agent_status import AgentStatusService
+from securitycamd.services.ai_status import AiStatusService
 from securitycamd.services.camera_details import CameraDetailsService
 from securitycamd.services.camera_removal import CameraRemovalService
-from securitycamd.services.ai_status import AiStatusService
 from securitycamd.services.cameras import CameraService
 from securitycamd.services.changes import ChangeHub
 from securitycamd.services.digests import DigestService
@@ -48,8 +48,8 @@ from securitycamd.web import (
     theme,
 )
 from securitycamd.web.api import (
-    camera_admin,
     ai,
+    camera_admin,
     cameras,
     digests,
     events,

@@ -7,9 +7,9 @@ from aiohttp import web
 from securitycamd.config import SettingsHolder
 from securitycamd.health.monitor import HealthMonitor
 from securitycamd.services.agent_status import AgentStatusService
+from securitycamd.services.ai_status import AiStatusService
 from securitycamd.services.camera_details import CameraDetailsService
 from securitycamd.services.camera_removal import CameraRemovalService
-from securitycamd.services.ai_status import AiStatusService
 from securitycamd.services.cameras import CameraService
 from securitycamd.services.changes import ChangeHub
 from securitycamd.services.digests import DigestService

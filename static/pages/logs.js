@@ -1,7 +1,7 @@
 // Log lines: a window of rows over thousands of lines, the newest at the end, which follows what comes.
 // Without this script the page is a form and a table with links to older and newer lines.
 import { element, keys, reached, send, toast } from "../ui.js";
-import { asText, inOrder, marked, placeOf, shown, whole, write } from "./log-lines.js";
+import { asText, closeLikeMenus, inOrder, marked, placeOf, shown, whole, write } from "./log-lines.js";
 
 const AT_MOST = 25_000;
 const PIECE = 1000;
@@ -473,19 +473,7 @@ held.addEventListener("click", () => {
 });
 document.getElementById("copy").addEventListener("click", copy);
 
-const drops = page.querySelectorAll("details[data-drop]");
-addEventListener("click", (event) => {
-  for (const drop of drops) if (drop.open && !drop.contains(event.target)) drop.open = false;
-});
-addEventListener("keydown", (event) => {
-  if (event.key !== "Escape") return;
-  for (const drop of drops) {
-    if (!drop.open) continue;
-    drop.open = false;
-    drop.querySelector("summary").focus();
-  }
-});
-
+closeLikeMenus(page.querySelectorAll("details[data-drop]"));
 const focusTable = () => table.focus({ preventScroll: true });
 keys.add({ "/": "Search" }, { run: () => search.focus() });
 keys.add({ f: "Follow, or pause" }, { run: () => canFollow() && follow(!follows) });

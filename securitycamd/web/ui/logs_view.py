@@ -54,7 +54,7 @@ def logs_context(
     is_filtered = bool(query.parameters)
     return LogsContext(
         frame=frame("Logs", "logs", cameras=cameras, site=site, now=now),
-        summary=f"{count(total)} {'line' if total == 1 else 'lines'}" + (" to look through" if query.q else ""),
+        summary=f"{count(total)} {'line' if total == 1 else 'lines'}" + (" to search" if query.q else ""),
         search=query.q,
         levels=tuple(Box(level, level.capitalize(), level in query.level) for level in reversed(LogLevel)),
         sources=tuple(_sources(sources, cameras, query, names)),

@@ -37,6 +37,7 @@ KINDS: Final = {
     JobKind.OPTIMISE: "Make clips smaller",
 }
 _MOODS: Final[dict[Level, Mood]] = {Level.OK: "ok", Level.WARNING: "warning", Level.CRITICAL: "critical"}
+_RULES: Final = {"ai": "AI server"}
 _WIDTH, _HEIGHT = 300, 40
 _POINTS: Final = 120
 """A plot has about so many points, however many measurements there are."""
@@ -64,7 +65,12 @@ def system_context(
         else f"{count(troubles)} {'thing needs' if troubles == 1 else 'things need'} attention",
         updated=moment(report.at, site.zone, report.at),
         findings=tuple(
-            FindingView(finding.rule.capitalize(), _MOODS[finding.level], finding.message, finding.advice)
+            FindingView(
+                _RULES.get(finding.rule, finding.rule.capitalize()),
+                _MOODS[finding.level],
+                finding.message,
+                finding.advice,
+            )
             for finding in findings
         ),
         tasks=tuple(_task(task) for task in report.tasks),
@@ -200,7 +206,7 @@ def _path(values: Sequence[float]) -> str:
 def _database(report: SystemReport) -> Iterable[Fact]:
     database = report.database
     yield Fact("State", "connected" if database.is_connected else "away; nothing is lost, cameras send again")
-    yield Fact("Kind", "embedded, run by this server" if database.is_embedded else f"named: {database.address}")
+    yield Fact("Kind", "embedded" if database.is_embedded else f"named: {database.address}")
     if database.version:
         yield Fact("Version", database.version)
     if database.size_bytes is not None:
