@@ -8,6 +8,7 @@ from securitycamd.config import SettingsHolder
 from securitycamd.db.engine import Database
 from securitycamd.domain.jobs import Job, JobKind
 from securitycamd.health import ai, database, queues, storage
+from securitycamd.health import live as live_rule
 from securitycamd.health import retention as retention_rule
 from securitycamd.health import tasks as task_rule
 from securitycamd.health.monitor import HealthMonitor
@@ -29,6 +30,7 @@ from securitycamd.services.jobs import JobQueue
 from securitycamd.services.linking import LinkingService
 from securitycamd.services.log_search import LogSearchService
 from securitycamd.services.log_tail import LogTail
+from securitycamd.services.live import LiveService
 from securitycamd.services.logs import LogService
 from securitycamd.services.measuring import MeasuringService
 from securitycamd.services.notices import Notices
@@ -85,6 +87,7 @@ class Shared:
     digests: DigestService
     notices: Notices
     timeline: TimelineService
+    live: LiveService
     logs: LogService
     log_search: LogSearchService
     log_tail: LogTail
@@ -134,8 +137,10 @@ class Shared:
         def registered(camera_id: str) -> None:
             storage_service.expect_camera(camera_id)
             agents.expect(camera_id)
+            live.camera_registered(camera_id)
 
         cameras = CameraService(db, settings, instance=instance, on_registered=registered)
+        live = LiveService(db, settings, cameras, instance)
         agents = AgentStatusService(db, cameras, AgentClient(lambda: settings.current.agents.trusted_networks))
         events = EventService(db, settings, on_work=wake)
         ai_gate = AiGate(settings)
@@ -159,6 +164,7 @@ class Shared:
                 task_rule.rule(supervisor),
                 queues.rule(jobs),
                 retention_rule.rule(retention),
+                live_rule.rule(live),
             ],
             lambda: db.connected,
         )
@@ -175,6 +181,7 @@ class Shared:
             camera_removal=camera_removal,
             camera_details=CameraDetailsService(db, settings, cameras, agents, camera_removal),
             events=events,
+            live=live,
             logs=LogService(db, settings, on_commit=log_tail.note_commit),
             log_search=log_search,
             log_tail=log_tail,
@@ -226,6 +233,7 @@ class Shared:
             finding=self.finding,
             digests=self.digests,
             timeline=self.timeline,
+            live=self.live,
             logs=self.logs,
             log_search=self.log_search,
             log_tail=self.log_tail,

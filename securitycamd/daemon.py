@@ -185,6 +185,7 @@ class Daemon:
         stack.push_async_callback(media.close)
         shared = Shared.make(self.settings, db, files, media, instance.name)
         stack.push_async_callback(shared.ai_gate.close)
+        stack.push_async_callback(shared.live.close)
         stack.push_async_callback(shared.agents.close)
         # In a thread: the client of the AI server is read from the disk at its first use.
         await asyncio.to_thread(shared.ai_gate.analyst)
@@ -239,7 +240,8 @@ class Daemon:
         log.info("stopping")
         supervisor = shared.supervisor
         supervisor.ask_to_stop(CONVERTER, ANALYSER, STILLS, OPTIMISER)
-        await runner.cleanup()
+        # Cameras that stream are told to stop while requests finish: they must not stay blind to motion.
+        await asyncio.gather(runner.cleanup(), shared.live.stop(STAGE_SECONDS))
         await shared.media.close(STAGE_SECONDS)
         last = [LOG_WRITER, EMBEDDED]
         others = [task.name for task in supervisor.reports() if task.name not in last]

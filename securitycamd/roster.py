@@ -27,6 +27,7 @@ from securitycamd.telemetry.pipeline import KeptLines
 OVERDUE_SECONDS: Final = 15.0
 """How often overdue files are looked for."""
 FOREIGN_TEMPORARY_SECONDS: Final = 24 * 3600.0
+LIVE_SECONDS: Final = 15.0
 GUARD_SECONDS: Final = 2.0
 """With the guard's own time-out of 3 s, health is critical well within 10 s of a storage that vanished."""
 
@@ -168,6 +169,17 @@ def task_specs(
                     Duty("log sources", 60, shared.log_search.look_for_sources),
                 ]
             ),
+        ),
+        TaskSpec(
+            "live",
+            "Tells cameras that nobody watches any more to look for motion again",
+            upkeep(
+                [
+                    Duty("live streams", LIVE_SECONDS, shared.live.look_after),
+                    Duty("old live sessions", 24 * 3600, shared.live.forget_old),
+                ]
+            ),
+            beat_seconds=120,
         ),
         TaskSpec(
             "left-over files",

@@ -115,6 +115,13 @@ class ServerSettings(Section):
     stop_seconds: Annotated[float, Field(gt=0, le=60)] = 3.0
 
 
+class AgentPorts(Section):
+    """Where an agent's control API and its stream are."""
+
+    control: int = Field(ge=1, le=65535)
+    stream: int = Field(ge=1, le=65535)
+
+
 class AgentSettings(Section):
     """Table ``[agents]``."""
 
@@ -130,6 +137,11 @@ class AgentSettings(Section):
     offline_after_seconds: Seconds = 180.0
     files_overdue_seconds: Annotated[float, Field(ge=5, le=86400)] = 90.0
     status_seconds: Annotated[float, Field(ge=0, le=86400)] = 300.0
+    ports: Annotated[tuple[AgentPorts, ...], Field(min_length=1, max_length=8)] = (
+        AgentPorts(control=5000, stream=8080),
+        AgentPorts(control=8001, stream=8002),
+    )
+    timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
 
 
 class StorageSettings(Section):
@@ -256,6 +268,16 @@ class RetentionSettings(Section):
     log_days: int = Field(30, ge=0, le=36500)
 
 
+class LiveSettings(Section):
+    """Table ``[live]``."""
+
+    grace_seconds: Annotated[float, Field(ge=0, le=600)] = 10.0
+    max_minutes: Annotated[float, Field(gt=0, le=30)] = 30.0
+    max_viewers: int = Field(100, ge=1, le=10_000)
+    stall_seconds: Annotated[float, Field(ge=1, le=300)] = 10.0
+    max_frame_bytes: int = Field(4 * 1024 * 1024, ge=64 * 1024, le=32 * 1024 * 1024)
+
+
 class Settings(BaseModel):
     """All settings. Paths that are not absolute are relative to the folder the daemon starts in."""
 
@@ -265,6 +287,7 @@ class Settings(BaseModel):
     site: SiteSettings = SiteSettings()
     server: ServerSettings = ServerSettings()
     agents: AgentSettings = AgentSettings()
+    live: LiveSettings = LiveSettings()
     storage: StorageSettings = StorageSettings()
     database: DatabaseSettings = DatabaseSettings()
     logging: LoggingSettings = LoggingSettings()

@@ -285,6 +285,24 @@ strays = Table(
     Index("ix_strays_camera_id_path", "camera_id", "path"),
 )
 
+live_sessions = Table(
+    "live_sessions",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column(
+        "camera_id",
+        _CAMERA_ID,
+        ForeignKey("cameras.camera_id", name="fk_live_sessions_camera_id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("instance", String(16, collation="ascii_bin"), nullable=False),
+    Column("started_at", _TIME, nullable=False),
+    Column("seen_at", _TIME, nullable=False),
+    Column("ended_at", _TIME),
+    Index("ix_live_sessions_camera_id_started_at", "camera_id", "started_at"),
+    Index("ix_live_sessions_ended_at", "ended_at"),
+)
+
 migrations = Table(
     "schema_migrations",
     metadata,

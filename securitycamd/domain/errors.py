@@ -91,3 +91,17 @@ class AnalysisError(DomainError):
 
     status = 422
     title = "Analysis failed"
+
+
+class CameraUnavailableError(UnavailableError):
+    """A camera's agent does not answer, or not as agreed; the message says which, in words for people."""
+
+    title = "The camera does not answer"
+    retry_after_seconds = 5
+
+
+class TooManyViewersError(UnavailableError):
+    """As many people watch as are allowed."""
+
+    title = "Too many viewers"
+    retry_after_seconds = 30

@@ -20,6 +20,7 @@ from securitycamd.services.finding import FindingService
 from securitycamd.services.jobs import JobQueue
 from securitycamd.services.log_search import LogSearchService
 from securitycamd.services.log_tail import LogTail
+from securitycamd.services.live import LiveService
 from securitycamd.services.logs import LogService
 from securitycamd.services.removal import RemovalService
 from securitycamd.services.reruns import RerunService
@@ -40,6 +41,8 @@ from securitycamd.web import (
     digest_pages,
     gallery_pages,
     keys,
+    live_pages,
+    live_socket,
     logs_pages,
     pages,
     static,
@@ -56,6 +59,7 @@ from securitycamd.web.api import (
     finding,
     jobs,
     log_search,
+    live,
     logs,
     media,
     reference,
@@ -83,6 +87,7 @@ API_ROUTES: Final[list[Route]] = [
     *jobs.ROUTES,
     *ai.ROUTES,
     *uploads.ROUTES,
+    *live.ROUTES,
     *logs.ROUTES,
     *log_search.ROUTES,
     *retention.ROUTES,
@@ -100,6 +105,8 @@ ALL_ROUTES: Final[list[Route]] = [
     *static.ROUTES,
     *gallery_pages.ROUTES,
     *pages.ROUTES,
+    *live_socket.ROUTES,
+    *live_pages.ROUTES,
     *stray_pages.ROUTES,
     *digest_pages.ROUTES,
     *logs_pages.ROUTES,
@@ -125,6 +132,7 @@ class Parts:
     finding: FindingService
     digests: DigestService
     timeline: TimelineService
+    live: LiveService
     logs: LogService
     log_search: LogSearchService
     log_tail: LogTail
@@ -162,6 +170,7 @@ def make_app(parts: Parts) -> web.Application:
     app[keys.DIGESTS] = parts.digests
     app[keys.FINDING] = parts.finding
     app[keys.TIMELINE] = parts.timeline
+    app[keys.LIVE] = parts.live
     app[keys.LOGS] = parts.logs
     app[keys.LOG_SEARCH] = parts.log_search
     app[keys.LOG_TAIL] = parts.log_tail
@@ -192,5 +201,6 @@ def make_app(parts: Parts) -> web.Application:
     app[keys.DOCUMENT] = reference.render_document(API_ROUTES, parts.settings.current.site.name)
     app[keys.ASSETS] = assets = read_assets()
     finish_environment(aiohttp_jinja2.setup(app, **environment_options()), assets)
+    live_socket.install(app)
     add_routes(app, ALL_ROUTES)
     return app

@@ -18,6 +18,7 @@ from securitycamd.services.finding import FindingService
 from securitycamd.services.jobs import JobQueue
 from securitycamd.services.log_search import LogSearchService
 from securitycamd.services.log_tail import LogTail
+from securitycamd.services.live import LiveService
 from securitycamd.services.logs import LogService
 from securitycamd.services.removal import RemovalService
 from securitycamd.services.reruns import RerunService
@@ -44,6 +45,7 @@ EVENTS: Final = web.AppKey("events", EventService)
 DIGESTS: Final = web.AppKey("digests", DigestService)
 FINDING: Final = web.AppKey("finding", FindingService)
 TIMELINE: Final = web.AppKey("timeline", TimelineService)
+LIVE: Final = web.AppKey("live", LiveService)
 LOGS: Final = web.AppKey("logs", LogService)
 LOG_SEARCH: Final = web.AppKey("log_search", LogSearchService)
 LOG_TAIL: Final = web.AppKey("log_tail", LogTail)

@@ -18,6 +18,7 @@ from securitycamd.domain.principal import NOBODY, TRUSTED_OPERATOR, Audience, Pr
 from securitycamd.web import keys
 from securitycamd.web.pages import error_page
 from securitycamd.web.registry import PRINCIPAL, json_reply, route_of
+from securitycamd.web.sites import refuse_foreign_site
 
 log = structlog.get_logger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -114,7 +115,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     if needed > principal.role:
         raise ForbiddenError("This address is answered on trusted networks only (agents.trusted_networks).")
     if request.method not in SAFE_METHODS:
-        _refuse_foreign_site(request, settings.server.cors_origins)
+        refuse_foreign_site(request, settings.server.cors_origins)
     agent = request.headers.get("User-Agent", "")
     if trusted and agent.startswith(AGENT_PREFIX):
         camera_id = agent[len(AGENT_PREFIX) :]
@@ -144,18 +145,6 @@ def _is_host(text: str) -> bool:
         return isinstance(ip_address(host["address"]), IPv6Address)
     except ValueError:
         return False
-
-
-def _refuse_foreign_site(request: web.Request, origins: tuple[str, ...]) -> None:
-    # Agents send neither header; browsers always send both with what a page makes them do.
-    site = request.headers.get("Sec-Fetch-Site")
-    origin = request.headers.get("Origin")
-    if origin is not None and origin in origins:
-        return
-    if site in {"cross-site", "same-site"}:
-        raise ForbiddenError("A page of another site may not do this; see server.cors_origins.")
-    if site is None and origin is not None and origin.partition("://")[2] != request.host:
-        raise ForbiddenError("A page of another site may not do this; see server.cors_origins.")
 
 
 @web.middleware

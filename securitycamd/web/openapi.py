@@ -20,6 +20,7 @@ CHAPTERS: Final = {
     "digests": "A short report of each day",
     "retention": "What is kept, what goes next, and what people decide about single events",
     "storage": "Whether rows and files agree, and files that fit no event",
+    "live": "Which cameras are watched live, and so do not look for motion",
     "logs": "Log lines of agents and of the server",
     "system": "Health, statistics and background tasks",
 }

@@ -52,7 +52,7 @@ async def media(call: Call[MediaPath, MediaQuery, None]) -> web.StreamResponse:
     # A name is never used for other content, but for a clip that is optimised: the ETag tells.
     headers = {"Content-Type": content_type, "Cache-Control": "private, max-age=3600"}
     if call.query.download:
-        headers["Content-Disposition"] = _attachment(await _download_name(call, wanted))
+        headers["Content-Disposition"] = attachment(await _download_name(call, wanted))
     try:
         found = await open_file(call.request, call.app[keys.FILES], call.path.path, headers)
     except InvalidError as error:
@@ -66,7 +66,8 @@ async def media(call: Call[MediaPath, MediaQuery, None]) -> web.StreamResponse:
     return found
 
 
-def _attachment(name: str) -> str:
+def attachment(name: str) -> str:
+    """The ``Content-Disposition`` that saves a reply under a name."""
     # RFC 6266: the plain name for old programs, the encoded one for all others.
     plain = re.sub(r"[^A-Za-z0-9 ._-]", "_", name)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
