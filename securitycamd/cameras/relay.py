@@ -340,5 +340,5 @@ class Relay:
     def _lived(self, life: asyncio.Task[None]) -> None:
         self._life = None
         if not life.cancelled() and (error := life.exception()) is not None:
-            log.error("the relay of a camera failed", camera=self.camera_id, exc_info=error)
             self._dismiss(EndReason.FAULT)
+            log.error("the relay of a camera failed", camera=self.camera_id, exc_info=error)
