@@ -1,4 +1,4 @@
-"""``/api/v1/live/socket``: one WebSocket for all live pictures of one reader.
+"""``/live/socket``: one WebSocket for all live pictures of one reader.
 
 A browser opens six connections to a server and no more; a wall of cameras needs one.
 
@@ -201,4 +201,4 @@ def install(app: web.Application) -> None:
     app.on_shutdown.append(close_all)
 
 
-ROUTES: Final = [Route("GET", "/api/v1/live/socket", Audience.VIEWER, "Live pictures of any cameras", live_socket)]
+ROUTES: Final = [Route("GET", "/live/socket", Audience.VIEWER, "Live pictures of any cameras", live_socket)]

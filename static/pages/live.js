@@ -1,3 +1,5 @@
+import { keys, reached } from "../ui.js";
+
 // Live pictures. One WebSocket carries all of a page's cameras; each gets its newest picture and never an older one.
 
 const HIDDEN_SECONDS = 30; // a page that nobody sees lets its cameras look for motion again
@@ -57,7 +59,7 @@ class Feed {
     if (this.socket || this.suspended) return;
     clearTimeout(this.timer);
     this.timer = undefined;
-    const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/v1/live/socket`);
+    const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/live/socket`);
     socket.binaryType = "arraybuffer";
     this.socket = socket;
     socket.onopen = () => {
@@ -152,7 +154,7 @@ class Stage {
     this.elapsed.textContent = clock(paused + passed);
     if (!this.instead.hidden) {
       const left = retry == null ? null : Math.ceil(retry - passed);
-      const next = left == null ? "" : left > 0 ? ` Trying again in ${left} s.` : " Trying again.";
+      const next = left == null ? "" : left > 0 ? ` Trying again in ${left}\u00a0s.` : " Trying again.";
       this.instead.querySelector(".why").textContent = this.why + next;
     }
   }
@@ -192,6 +194,7 @@ const feed = new Feed(
   },
   (camera, picture) => stages.get(camera)?.show(picture),
   (isUp, seconds) => {
+    reached(isUp);
     for (const camera of feed.wanted) {
       const stage = stages.get(camera);
       if (!isUp) stage?.tell({ state: "lost", retry_in_seconds: seconds });
@@ -229,7 +232,9 @@ function onePage() {
     render() {
       const { state, viewers = 0, frames_per_second: rate = 0, ends_in_seconds: left } = stage.status;
       const isWatched = feed.wanted.has(stage.camera);
-      say(paused, !isWatched ? "Not watching: the camera looks for motion." : state === "live" || state === "starting" ? "Motion detection is paused while you watch." : "");
+      const isPaused = isWatched && (state === "live" || state === "starting");
+      say(paused, isPaused ? "Motion detection is paused while you watch." : isWatched ? "The pictures come back by themselves." : "Not watching: the camera looks for motion.");
+      paused.classList.toggle("is-on", isPaused);
       toggle.textContent = isWatched ? "Stop" : "Watch";
       toggle.classList.toggle("primary", !isWatched);
       save.classList.toggle("is-off", state !== "live");
@@ -239,9 +244,13 @@ function onePage() {
       const others = plural(viewers - 1, "1 other person watches", "# other people watch");
       figures.textContent = [size, `${rate.toFixed(0)} pictures/s`, viewers > 1 && others, left < 300 && `stops in ${clock(left)}`].filter(Boolean).join(" · ");
     },
-    toggle: () => toggle.click(),
-    full: () => full.hidden || full.click(),
-    back: () => location.assign("/live"),
+    keys: { w: "Watch, or stop", f: "Full screen", Escape: "All cameras" },
+    press(key) {
+      if (key === "w") toggle.click();
+      else if (key === "f") full.click();
+      else if (document.fullscreenElement || document.querySelector("details[open]")) return false;
+      else location.assign("/live");
+    },
   };
 }
 
@@ -252,9 +261,10 @@ function wallPage() {
   const rows = [...document.querySelectorAll(".tile")].map((tile) => ({
     stage: stages.get(tile.querySelector(".stage").dataset.camera),
     button: tile.querySelector(".watch-one"),
-    note: tile.querySelector(".note-live"),
+    note: tile.querySelector(".who .quiet"),
   }));
   const cameras = [...stages.keys()];
+  const idle = paused?.textContent;
   for (const { stage, button, note } of rows) {
     button.role = "button";
     button.onclick = (event) => {
@@ -266,7 +276,7 @@ function wallPage() {
       event.preventDefault();
       button.click();
     };
-    note.before(Object.assign(document.createElement("span"), { className: "quiet note-on", hidden: true }));
+    note.dataset.idle = note.textContent;
   }
   if (all) {
     all.hidden = false;
@@ -285,16 +295,15 @@ function wallPage() {
       for (const { stage, button, note } of rows) {
         const isWatched = feed.wanted.has(stage.camera);
         button.firstChild.textContent = isWatched ? "Stop" : "Watch";
-        const words = note.parentElement.querySelector(".note-on");
         const { state, viewers = 0, frames_per_second: rate = 0 } = stage.status;
-        words.hidden = !isWatched;
-        note.hidden = isWatched;
-        words.textContent = state === "live" ? `${rate.toFixed(0)} pictures/s${viewers > 1 ? `, ${viewers} watch` : ""}` : "";
+        const figures = `${rate.toFixed(0)} pictures/s${viewers > 1 ? `, ${viewers} watch` : ""}`;
+        note.textContent = isWatched && state === "live" ? figures : note.dataset.idle;
       }
       if (!all) return;
       const names = on.map(({ stage }) => stage.name);
       const whom = names.length === cameras.length && names.length > 2 ? "all cameras" : names.length > 3 ? `${names.length} cameras` : join(names);
-      say(paused, names.length ? `Motion detection is paused on ${whom} while you watch.` : "");
+      say(paused, names.length ? `Motion detection is paused on ${whom} while you watch.` : idle);
+      paused.classList.toggle("is-on", names.length > 0);
       all.textContent = names.length === cameras.length ? "Stop all" : "Watch all";
       all.classList.toggle("primary", names.length !== cameras.length);
       const address = new URL(location.href);
@@ -303,9 +312,8 @@ function wallPage() {
       const shown = address.href.replaceAll("%2C", ",");
       if (shown !== location.href) history.replaceState(null, "", shown);
     },
-    toggle: () => all?.click(),
-    full() {},
-    back() {},
+    keys: { w: "Watch all, or stop" },
+    press: () => all?.click(),
   };
 }
 
@@ -331,15 +339,10 @@ addEventListener("pagehide", () => feed.suspend());
 addEventListener("pageshow", (event) => event.persisted && feed.resume());
 addEventListener("online", () => feed.connect());
 
-addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest("input, textarea, select, [contenteditable]")) return;
-  if (/^[1-9]$/.test(event.key)) document.querySelector(`[data-key="${event.key}"]`)?.click();
-  else if (event.key === "f") page.full();
-  else if (event.key === "w") page.toggle();
-  else if (event.key === "Escape" && !document.fullscreenElement) page.back();
-  else return;
-  event.preventDefault();
-});
-
+const numbered = new Map([...document.querySelectorAll("[data-key]")].map((link) => [link.dataset.key, link]));
+if (numbered.size) keys.add({ [[...numbered.keys()].join(" ")]: "That camera, large" }, { run: (key) => numbered.get(key).click() });
+if (stages.size) keys.add(page.keys, { run: (key) => page.press(key) });
+document.querySelector(".chip[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 setInterval(() => stages.forEach((stage) => stage.tick()), 1000);
 page.start();
+page.render();

@@ -80,7 +80,7 @@ async def test_the_time_limit_ends_it_for_all_and_they_may_watch_again(bench: Be
 async def test_a_viewer_who_takes_nothing_harms_nobody_and_then_gets_the_newest(bench: Bench) -> None:
     bench.watch()  # never looks
     reader = bench.watch()
-    seen = []
+    seen: list[int] = []
     async with asyncio.timeout(20):
         while len(seen) < 30:
             await reader.woken()
