@@ -196,10 +196,14 @@ class AgentControl:
                     body += more
                 status = response.status
         except TimeoutError:
-            raise CameraUnavailableError("The camera does not answer in time.") from None
+            raise CameraUnavailableError(
+                "The camera does not answer in time.", may_have_acted=method == "POST"
+            ) from None
         except (aiohttp.ClientError, OSError) as error:
             log.debug("agent not reached", address=address, port=port, error=type(error).__name__)
-            raise CameraUnavailableError("The camera cannot be reached.") from None
+            # Who could not connect has told nobody anything.
+            acted = method == "POST" and not isinstance(error, aiohttp.ClientConnectorError)
+            raise CameraUnavailableError("The camera cannot be reached.", may_have_acted=acted) from None
         if len(body) >= BODY_LIMIT_BYTES:
             raise CameraUnavailableError("The camera answers with more than it should.")
         try:

@@ -119,7 +119,9 @@ class Relay:
         self._switching = asyncio.Lock()
         self._closing = False
         self.left_on = False
-        """Whether the camera may still stream though nobody watches: it could not be told to stop."""
+        """Whether the camera streams, or may, as far as it was not told to stop."""
+        self._told_off = False
+        """Whether the log says that it could not be told to stop."""
 
     # --- viewers --------------------------------------------------------------------------------------------------
 
@@ -201,9 +203,7 @@ class Relay:
 
         Does nothing while somebody watches: their stream's end will see to it.
         """
-        if self.is_busy or self._switching.locked():
-            return True
-        return await self._switch_off()
+        return True if self.is_busy or self._switching.locked() else await self._switch_off()
 
     def _end(self, reason: EndReason) -> None:
         if self._over is not None and not self._over.done():
@@ -255,15 +255,20 @@ class Relay:
 
     async def _switch_off(self) -> bool:
         async with self._switching:
-            self.left_on = True
+            was_on = False
             try:
-                was_on = await self._parts.control.stop_stream(self.camera_id, await self._parts.locate(self.camera_id))
+                if self.left_on:
+                    address = await self._parts.locate(self.camera_id)
+                    was_on = await self._parts.control.stop_stream(self.camera_id, address)
             except CameraUnavailableError as error:
-                log.warning("a camera could not be told to stop streaming", camera=self.camera_id, reason=str(error))
+                if not self._told_off:
+                    reason = str(error)
+                    log.warning("a camera could not be told to stop streaming", camera=self.camera_id, reason=reason)
+                self._told_off = True
                 return False
             except NotFoundError:
-                was_on = False
-            self.left_on = False
+                pass  # it was removed
+            self.left_on = self._told_off = False
             self._on_since = None
             await self._parts.ledger.closed(self.camera_id, was_on=was_on)
             return True
@@ -297,8 +302,15 @@ class Relay:
         parts, limits = self._parts, self._parts.limits()
         address = await parts.locate(self.camera_id)
         await parts.ledger.opening(self.camera_id)
+        try:
+            started = await parts.control.start_stream(self.camera_id, address)
+        except CameraUnavailableError as error:
+            self.left_on = self.left_on or error.may_have_acted
+            raise
+        except asyncio.CancelledError:
+            self.left_on = True
+            raise
         self.left_on = True
-        started = await parts.control.start_stream(self.camera_id, address)
         now = asyncio.get_running_loop().time()
         if started.was_off and self._on_since is not None:
             await parts.ledger.restarted(self.camera_id)

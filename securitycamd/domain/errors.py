@@ -94,10 +94,17 @@ class AnalysisError(DomainError):
 
 
 class CameraUnavailableError(UnavailableError):
-    """A camera's agent does not answer, or not as agreed; the message says which, in words for people."""
+    """A camera's agent does not answer, or not as agreed; the message says which, in words for people.
+
+    ``may_have_acted``: it was told to do something, and may have done it though nobody knows.
+    """
 
     title = "The camera does not answer"
     retry_after_seconds = 5
+
+    def __init__(self, message: str, *, may_have_acted: bool = False) -> None:
+        super().__init__(message)
+        self.may_have_acted = may_have_acted
 
 
 class TooManyViewersError(UnavailableError):

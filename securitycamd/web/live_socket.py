@@ -175,10 +175,10 @@ async def _show(client: _Connection, request: web.Request) -> None:
         await client.show()
     except TimeoutError:
         log.info("a viewer took no pictures and was let go", remote=request.remote)
+        if request.transport is not None:
+            request.transport.abort()
     except ConnectionError:
-        pass  # it left
-    if request.transport is not None:
-        request.transport.abort()
+        pass  # it left, or the socket is being closed
 
 
 def bound_what_lies_unsent(request: web.Request) -> None:

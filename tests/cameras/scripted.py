@@ -104,6 +104,11 @@ class ScriptedAgent:
             self._streams.discard(task)
             writer.close()
 
+    @property
+    def is_on(self) -> bool:
+        """Whether it was told to stream, as it is now."""
+        return self.streaming
+
     def cut(self) -> None:
         """Break the connections to the stream."""
         for task in list(self._streams):

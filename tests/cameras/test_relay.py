@@ -196,12 +196,32 @@ async def test_a_camera_that_cannot_be_told_to_stop_is_told_later(bench: Bench) 
     await until(lambda: not bench.relay.is_busy)
     assert bench.relay.left_on
     assert not await bench.relay.switch_off()
-    assert bench.agent.streaming
+    assert bench.agent.is_on
     bench.agent.answers = True
     assert await bench.relay.switch_off()
-    assert not bench.agent.streaming
-    assert not bench.relay.left_on
+    assert (bench.agent.is_on, bench.relay.left_on) == (False, False)
     assert bench.book.lines[-1] == ("closed", True)
+
+
+async def test_a_camera_that_never_answered_is_not_asked_to_stop(bench: Bench) -> None:
+    bench.agent.answers = False
+    viewer = bench.watch()
+    await until(lambda: bench.relay.status().state is StreamState.OFFLINE)
+    bench.relay.leave(viewer)
+    await until(lambda: not bench.relay.is_busy)
+    assert not bench.relay.left_on
+    assert bench.book.lines[-1] == ("closed", False)
+
+
+async def test_a_start_whose_answer_was_lost_is_undone(bench: Bench) -> None:
+    await bench.control.status("camera_1", bench.agent.address)  # its ports are known
+    bench.agent.answers = False
+    viewer = bench.watch()
+    await until(lambda: bench.relay.status().state is StreamState.OFFLINE)
+    bench.agent.streaming = bench.agent.answers = True
+    bench.relay.leave(viewer)
+    await until(lambda: not bench.relay.is_busy)
+    assert not bench.agent.is_on
 
 
 async def test_a_camera_in_use_is_not_switched_off(bench: Bench) -> None:
