@@ -211,13 +211,17 @@ async def test_sockets_and_streams_end_with_the_server(site: Site, agents: list[
         await next_state(watching, "live")
         application = site.client.app
         assert application is not None
-        async with asyncio.timeout(10):
-            await asyncio.gather(application.shutdown(), site.shared.live.stop(5))
-        for socket in (watching, idle):
-            async with asyncio.timeout(10):
-                async for _ in socket:
-                    pass
-            assert socket.close_code == aiohttp.WSCloseCode.GOING_AWAY
+
+        async def read(socket: aiohttp.ClientWebSocketResponse) -> int | None:
+            async for _ in socket:
+                pass
+            return socket.close_code
+
+        async with asyncio.timeout(20):
+            *codes, _, _ = await asyncio.gather(
+                read(watching), read(idle), application.shutdown(), site.shared.live.stop(5)
+            )
+        assert codes == [aiohttp.WSCloseCode.GOING_AWAY] * 2
     assert not agents[0].streaming
 
 
