@@ -28,9 +28,9 @@ from securitycamd.services.events import EventService
 from securitycamd.services.finding import FindingService
 from securitycamd.services.jobs import JobQueue
 from securitycamd.services.linking import LinkingService
+from securitycamd.services.live import LiveService
 from securitycamd.services.log_search import LogSearchService
 from securitycamd.services.log_tail import LogTail
-from securitycamd.services.live import LiveService
 from securitycamd.services.logs import LogService
 from securitycamd.services.measuring import MeasuringService
 from securitycamd.services.notices import Notices
@@ -141,7 +141,14 @@ class Shared:
 
         cameras = CameraService(db, settings, instance=instance, on_registered=registered)
         live = LiveService(db, settings, cameras, instance)
-        agents = AgentStatusService(db, cameras, AgentClient(lambda: settings.current.agents.trusted_networks))
+        agents = AgentStatusService(
+            db,
+            cameras,
+            AgentClient(
+                lambda: settings.current.agents.trusted_networks,
+                ports=tuple(ports.control for ports in settings.current.agents.ports),
+            ),
+        )
         events = EventService(db, settings, on_work=wake)
         ai_gate = AiGate(settings)
         linking = LinkingService(db, settings, files, events)
@@ -179,7 +186,7 @@ class Shared:
             cameras=cameras,
             agents=agents,
             camera_removal=camera_removal,
-            camera_details=CameraDetailsService(db, settings, cameras, agents, camera_removal),
+            camera_details=CameraDetailsService(db, settings, cameras, agents, camera_removal, live.viewed),
             events=events,
             live=live,
             logs=LogService(db, settings, on_commit=log_tail.note_commit),

@@ -140,7 +140,6 @@ LIVE_KEYS: Final = frozenset({
     "agents.offline_after_seconds",
     "agents.files_overdue_seconds",
     "agents.status_seconds",
-    "agents.ports",
     "agents.timeout_seconds",
     "analyser.concurrency",
     "analyser.keep_alive",

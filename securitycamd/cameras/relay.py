@@ -194,10 +194,6 @@ class Relay:
                     self._life.cancel()
                 raise
 
-    def end(self, reason: EndReason) -> None:
-        """End the stream for everyone who watches now."""
-        self._end(reason)
-
     async def switch_off(self) -> bool:
         """Tell a camera that may have been left on to stop; whether that is settled.
 

@@ -1,5 +1,6 @@
 """Rows of live sessions: when a camera streamed, and so did not look for motion."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -15,11 +16,9 @@ _S = live_sessions.c
 _NOW: Final = func.utc_timestamp(6)
 _COLUMNS: Final = select(_S.id, _S.camera_id, _S.started_at, _S.seen_at, _S.ended_at)
 _OPEN: Final = Query(_COLUMNS.where(_S.ended_at.is_(None), _S.instance == bindparam("owner")).order_by(_S.id))
-_BETWEEN: Final = Query(
-    _COLUMNS.where(
-        _S.camera_id == bindparam("key"), _S.started_at >= bindparam("earliest"), _S.started_at < bindparam("until")
-    )
-    .order_by(_S.started_at)
+_SINCE: Final = Query(
+    _COLUMNS.where(one_of(_S.camera_id, "camera_ids"), _S.started_at >= bindparam("earliest"))
+    .order_by(_S.camera_id, _S.started_at)
     .limit(bindparam("most"))
 )
 _INSERT: Final = insert_text("live_sessions", ("camera_id", "instance", "started_at", "seen_at"))
@@ -67,11 +66,11 @@ async def end(transaction: Transaction, camera_id: str, owner: str, *, was_on: b
     await transaction.execute(_END, key=camera_id, owner=owner, was_on=was_on)
 
 
-async def between(
-    session: Database | Transaction, camera_id: str, earliest: datetime, until: datetime, most: int
-) -> list[LiveSession]:
-    """A camera's sessions that began in a stretch of time, the oldest first, at most so many."""
-    rows = await session.rows(_BETWEEN, key=camera_id, earliest=time_out(earliest), until=time_out(until), most=most)
+async def since(database: Database, camera_ids: Sequence[str], earliest: datetime, most: int) -> list[LiveSession]:
+    """Sessions of these cameras that began since then, by camera and time, at most so many."""
+    if not camera_ids:
+        return []
+    rows = await database.rows(_SINCE, camera_ids=list(camera_ids), earliest=time_out(earliest), most=most)
     return [_session(row) for row in rows]
 
 

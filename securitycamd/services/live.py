@@ -14,16 +14,17 @@ from securitycamd.config import SettingsHolder
 from securitycamd.db import live_sessions as rows
 from securitycamd.db import posters
 from securitycamd.db.engine import Database, Transaction
+from securitycamd.domain.coverage import Stretch
 from securitycamd.domain.errors import (
     CameraUnavailableError,
     ConflictError,
     DatabaseUnavailableError,
+    NotFoundError,
     TooManyViewersError,
 )
-from securitycamd.domain.live import EndReason, LiveSession, Poster, StreamState, StreamStatus
+from securitycamd.domain.live import Poster, StreamState, StreamStatus
 from securitycamd.domain.models import Camera
 from securitycamd.domain.principal import DAEMON, Principal
-from securitycamd.domain.times import Span
 from securitycamd.services.cameras import CameraService
 
 log = structlog.get_logger(__name__)
@@ -33,7 +34,7 @@ LEDGER_SECONDS: Final = 1.0
 KEPT_DAYS: Final = 400
 LONGEST_SESSION: Final = timedelta(hours=1)
 """A session is shorter: who asks for a stretch gets those that began so much before it, too."""
-MOST_SESSIONS: Final = 5000
+MOST_SESSIONS: Final = 20_000
 PATIENCE_SECONDS: Final = 60.0
 """A camera that may still stream after so long is worth a warning."""
 
@@ -85,6 +86,8 @@ class LiveService:
             ConflictError: the server is about to stop.
         """
         camera = await self._cameras.get(principal, camera_id)
+        if camera.removal is not None:
+            raise NotFoundError("This camera was removed.")
         if self._stopping:
             raise ConflictError("The server is about to stop.")
         self._addresses[camera_id] = camera.ip_address
@@ -100,9 +103,9 @@ class LiveService:
         return relay.status() if relay is not None else StreamStatus(camera_id, StreamState.IDLE)
 
     async def statuses(self, principal: Principal) -> list[StreamStatus]:
-        """The streams of all cameras that the principal may see, by camera."""
+        """The streams of all cameras that the principal may see, hidden ones too, by camera."""
         cameras = await self._cameras.everything(principal)
-        return [self.status(principal, camera.camera_id) for camera in cameras]
+        return [self.status(principal, camera.camera_id) for camera in cameras if camera.removal is None]
 
     async def newest(self, principal: Principal, camera_id: str) -> Frame:
         """The newest live picture of a camera that somebody watches.
@@ -122,12 +125,14 @@ class LiveService:
         """The newest picture of each of these cameras' events; ``cameras`` are some that the reader may see."""
         return await posters.newest(self._database, (camera.camera_id for camera in cameras))
 
-    async def sessions(self, principal: Principal, camera_id: str, span: Span) -> list[LiveSession]:
-        """When the camera streamed and so was blind to motion, the oldest first; at most the first 5000."""
-        await self._cameras.get(principal, camera_id)
-        now = datetime.now(UTC)
-        earliest = (span.start or now - timedelta(days=KEPT_DAYS)) - LONGEST_SESSION
-        return await rows.between(self._database, camera_id, earliest, span.end or now, MOST_SESSIONS)
+    async def viewed(self, camera_ids: Sequence[str], since: datetime) -> dict[str, list[Stretch]]:
+        """When these cameras were watched live, as far as it reaches into the time from ``since`` on."""
+        found: dict[str, list[Stretch]] = {camera_id: [] for camera_id in camera_ids}
+        for each in await rows.since(self._database, camera_ids, since - LONGEST_SESSION, MOST_SESSIONS):
+            end = each.ended_at or each.seen_at
+            if end > since:
+                found[each.camera_id].append(Stretch(each.started_at, end))
+        return found
 
     # --- what the relays ask of us --------------------------------------------------------------------------------
 
@@ -227,8 +232,3 @@ class LiveService:
     async def close(self) -> None:
         """Let the connections to agents go."""
         await self.control.close()
-
-    def end(self, camera_id: str) -> None:
-        """End a camera's stream for all, because the camera is to go."""
-        if relay := self._relays.get(camera_id):
-            relay.end(EndReason.CAMERA_GONE)

@@ -16,9 +16,9 @@ from securitycamd.services.digests import DigestService
 from securitycamd.services.events import EventService
 from securitycamd.services.finding import FindingService
 from securitycamd.services.jobs import JobQueue
+from securitycamd.services.live import LiveService
 from securitycamd.services.log_search import LogSearchService
 from securitycamd.services.log_tail import LogTail
-from securitycamd.services.live import LiveService
 from securitycamd.services.logs import LogService
 from securitycamd.services.removal import RemovalService
 from securitycamd.services.reruns import RerunService

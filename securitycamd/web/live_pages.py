@@ -33,7 +33,7 @@ class StillQuery(Input):
 
 async def wall(call: Call[None, None, None]) -> web.Response:
     """All cameras. Opening it starts nothing."""
-    cameras = await call.app[keys.CAMERAS].everything(call.principal)
+    cameras = await call.app[keys.CAMERAS].listed(call.principal)
     context = wall_context(
         cameras,
         await call.app[keys.LIVE].posters(cameras),
@@ -48,8 +48,8 @@ async def camera(call: Call[CameraPath, None, None]) -> web.Response:
     """One camera."""
     chosen = await call.app[keys.CAMERAS].get(call.principal, call.path.camera_id)
     context = camera_context(
-        chosen.camera_id,
-        await call.app[keys.CAMERAS].everything(call.principal),
+        chosen,
+        await call.app[keys.CAMERAS].listed(call.principal),
         await call.app[keys.LIVE].posters([chosen]),
         site=site_of(call.request),
         now=datetime.now(UTC),

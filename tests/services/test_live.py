@@ -14,7 +14,7 @@ from securitycamd.domain.errors import ConflictError, NotFoundError, TooManyView
 from securitycamd.domain.live import EndReason, StreamState
 from securitycamd.domain.models import CameraRegistration
 from securitycamd.domain.principal import DAEMON, Audience, Principal
-from securitycamd.domain.times import Span
+from securitycamd.domain.times import EARLIEST
 from securitycamd.services.cameras import CameraService
 from securitycamd.services.live import LiveService
 from tests.cameras.conftest import until
@@ -58,7 +58,7 @@ async def make_live(
 
 async def sessions(live: LiveService) -> list[tuple[bool, float]]:
     """Of each session whether it has ended, and how long it was."""
-    found = await live.sessions(DAEMON, "camera_1", Span())
+    found = await rows.since(live._database, ["camera_1"], EARLIEST, 100)
     return [
         (each.ended_at is not None, ((each.ended_at or each.seen_at) - each.started_at).total_seconds())
         for each in found
@@ -79,6 +79,11 @@ async def test_watching_is_written_down_from_start_to_end(make_live: MakeLive, a
     ((ended, seconds),) = await sessions(live)
     assert ended
     assert 0 < seconds < 60
+    now = datetime.now(UTC)
+    (stretch,) = (await live.viewed(["camera_1", "camera_2"], now - timedelta(hours=1)))["camera_1"]
+    assert stretch.end > stretch.start > now - timedelta(minutes=2)
+    assert await live.viewed(["camera_1"], now + timedelta(minutes=1)) == {"camera_1": []}
+    assert await live.viewed([], now) == {}
     await live.look_after()
     assert live._relays == {}
 
@@ -96,8 +101,6 @@ async def test_others_cameras_are_not_there(make_live: MakeLive, agent: Scripted
         assert await live.statuses(guest) == []
         with pytest.raises(NotFoundError):
             await live.newest(guest, "camera_1")
-        with pytest.raises(NotFoundError):
-            await live.sessions(guest, "camera_1", Span())
         assert (await live.newest(DAEMON, "camera_1")).jpeg
 
 

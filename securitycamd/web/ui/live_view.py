@@ -37,7 +37,7 @@ def wall_context(
 
 
 def camera_context(
-    camera_id: str,
+    camera: Camera,
     cameras: Sequence[Camera],
     posters: Mapping[str, Poster],
     *,
@@ -45,9 +45,12 @@ def camera_context(
     now: datetime,
     limit_minutes: float,
 ) -> LiveCameraContext:
-    """One camera; the arguments are as for :func:`wall_context`."""
+    """One camera, which may be one that lists do not show; the other arguments are as for :func:`wall_context`."""
     tiles = _tiles(cameras, posters, site=site, now=now, is_large=True)
-    tile = next(each for each in tiles if each.camera_id == camera_id)
+    tile = next(
+        (each for each in tiles if each.camera_id == camera.camera_id),
+        _tiles([camera], posters, site=site, now=now, is_large=True)[0],
+    )
     return LiveCameraContext(
         frame=frame(f"{tile.name} live", "live", cameras=cameras, site=site, now=now),
         tile=tile,

@@ -7,7 +7,9 @@ from securitycamd.web.ui.contexts import DocsContext, ErrorContext, EventContext
 from securitycamd.web.ui.digest_contexts import DigestContext, DigestsContext
 from securitycamd.web.ui.gallery_contexts import CardsContext, GalleryContext
 from securitycamd.web.ui.logs_contexts import LogsContext
+from securitycamd.web.ui.contexts import DocsContext, ErrorContext, EventContext, GalleryContext
 from securitycamd.web.ui.live_contexts import LiveCameraContext, LiveWallContext
+from securitycamd.web.ui.logs_contexts import LogsContext
 from securitycamd.web.ui.storage_contexts import StorageContext, StraysContext
 from securitycamd.web.ui.system_contexts import SystemContext
 

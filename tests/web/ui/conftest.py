@@ -12,6 +12,7 @@ from securitycamd.web.ui.environment import make_environment
 from securitycamd.web.ui.gallery_contexts import CardsContext, GalleryContext
 from securitycamd.web.ui.logs_contexts import LogsContext
 from securitycamd.web.ui.live_contexts import LiveCameraContext, LiveWallContext
+from securitycamd.web.ui.logs_contexts import LogsContext
 from securitycamd.web.ui.page_contexts import PageContext, template_values
 from securitycamd.web.ui.storage_contexts import StorageContext, StraysContext
 from securitycamd.web.ui.system_contexts import SystemContext

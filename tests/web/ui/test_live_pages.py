@@ -43,7 +43,7 @@ def test_nine_cameras_have_a_key() -> None:
 
 
 def test_one_camera_works_without_scripts(render: Render) -> None:
-    context = camera_context("camera_1", CAMERAS, POSTERS, site=SITE, now=NOW, limit_minutes=12.5)
+    context = camera_context(CAMERAS[0], CAMERAS, POSTERS, site=SITE, now=NOW, limit_minutes=12.5)
     assert context.tile.picture_url == "/media/camera_1/pictures/1_a.jpg"
     assert context.limit_minutes == "12.5"
     page = render(context)
@@ -55,6 +55,12 @@ def test_names_are_text(render: Render) -> None:
     camera = make_camera(1, '<b>"x"', 2)
     for context in (
         wall_context([camera], {}, site=SITE, now=NOW, limit_minutes=30.0),
-        camera_context("camera_1", [camera], {}, site=SITE, now=NOW, limit_minutes=30.0),
+        camera_context(camera, [camera], {}, site=SITE, now=NOW, limit_minutes=30.0),
     ):
         assert '<b>"x"' not in render(context)
+
+
+def test_a_hidden_camera_has_its_page() -> None:
+    context = camera_context(CAMERAS[2], CAMERAS[:2], {}, site=SITE, now=NOW, limit_minutes=30.0)
+    assert context.tile.name == "Side gate"
+    assert [tile.name for tile in context.others] == ["Front walk", "Back patio"]
