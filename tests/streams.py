@@ -55,6 +55,11 @@ class Streamer:
     server: AgentServer
 
     @property
+    def most_connections(self) -> int:
+        """How many were connected to its stream at once, at most."""
+        return self.server.most_viewers
+
+    @property
     def streaming(self) -> bool:
         """Whether it was told to stream."""
         return self.server.streaming

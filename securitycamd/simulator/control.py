@@ -66,6 +66,9 @@ class AgentServer:
         self._on_streaming = on_streaming
         self._startup_seconds = startup_seconds
         self._began = time.monotonic()
+        self._viewers = 0
+        self.most_viewers = 0
+        """How many were connected to the stream at once, at most; those that wait for their turn, too."""
         self._control_port = 0
         self._stream_port = 0
         self._streaming = asyncio.Event()
@@ -197,6 +200,14 @@ class AgentServer:
         self._stream_port = _port(runner)
 
     async def _pictures(self, request: web.Request) -> web.StreamResponse:
+        self._viewers += 1
+        self.most_viewers = max(self.most_viewers, self._viewers)
+        try:
+            return await self._send_pictures(request)
+        finally:
+            self._viewers -= 1
+
+    async def _send_pictures(self, request: web.Request) -> web.StreamResponse:
         # One client at a time: the agents' server handles a second one only after the first has gone.
         async with self._camera_busy:
             response = web.StreamResponse(

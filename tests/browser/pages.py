@@ -7,6 +7,7 @@ PAGES: Final = {
     "event": "/events/{event}",
     "cameras": "/cameras",
     "camera": "/cameras/{camera}",
+    "live": "/live",
     "storage": "/retention",
     "strays": "/storage/strays",
     "logs": "/logs",
