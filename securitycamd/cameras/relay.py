@@ -186,12 +186,11 @@ class Relay:
         """End the stream, tell the camera so, and take no more viewers."""
         self._closing = True
         self._end(reason)
-        if self._life is not None:
+        if (life := self._life) is not None:
             try:
-                await asyncio.wait([self._life])
+                await asyncio.wait([life])
             except asyncio.CancelledError:
-                if self._life is not None:
-                    self._life.cancel()
+                life.cancel()
                 raise
 
     async def switch_off(self) -> bool:
@@ -211,6 +210,8 @@ class Relay:
                 reason = await self._stream_until_over()
             self._dismiss(reason)
             await self._switch_off()
+        # Not in the callback: whoever joins before that runs would be taken for watching a stream that runs.
+        self._life = None
 
     async def _stream_until_over(self) -> EndReason:
         loop = asyncio.get_running_loop()
@@ -346,7 +347,8 @@ class Relay:
             viewer.wake()
 
     def _lived(self, life: asyncio.Task[None]) -> None:
-        self._life = None
+        if self._life is life:
+            self._life = None
         if not life.cancelled() and (error := life.exception()) is not None:
             self._dismiss(EndReason.FAULT)
             log.error("the relay of a camera failed", camera=self.camera_id, exc_info=error)

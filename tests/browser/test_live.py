@@ -292,6 +292,7 @@ async def test_the_time_limit_says_so_and_can_be_undone(pictures: list[list[byte
             await again.click()
             await is_live(page)
             await changes(page, 1)
+            await page.close()
     finally:
         await asyncio.to_thread(site.__exit__, None, None, None)
         shutil.rmtree(folder)

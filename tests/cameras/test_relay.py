@@ -58,6 +58,22 @@ async def test_who_comes_while_it_is_being_stopped_gets_a_new_one(bench: Bench) 
     assert bench.agent.most_open == 1
 
 
+async def test_who_comes_at_the_very_end_is_not_forgotten(bench: Bench) -> None:
+    bench.limits = bench.limits.model_copy(update={"grace_seconds": 0.0})
+    for turn in range(12):
+        first = bench.watch()
+        await until(lambda: bench.newest)
+        bench.relay.leave(first)
+        while bench.relay.is_busy:  # noqa: ASYNC110 - every turn of the loop is looked at
+            await asyncio.sleep(0)
+        for _ in range(turn % 4):
+            await asyncio.sleep(0)
+        second = bench.watch()
+        await until(lambda: bench.newest)
+        bench.relay.leave(second)
+        await until(lambda: not bench.relay.is_busy)
+
+
 async def test_who_leaves_before_it_began_leaves_nothing_running(bench: Bench) -> None:
     bench.relay.leave(bench.watch())
     await until(lambda: not bench.relay.is_busy)
