@@ -242,7 +242,7 @@ function onePage() {
       figures.hidden = state !== "live";
       const size = `${stage.canvas.width} × ${stage.canvas.height}`;
       const others = plural(viewers - 1, "1 other person watches", "# other people watch");
-      figures.textContent = [size, `${rate.toFixed(0)} pictures/s`, viewers > 1 && others, left < 300 && `stops in ${clock(left)}`].filter(Boolean).join(" · ");
+      figures.textContent = [size, rate >= 0.5 && `${rate.toFixed(0)} pictures/s`, viewers > 1 && others, left < 300 && `stops in ${clock(left)}`].filter(Boolean).join(" · ");
     },
     keys: { w: "Watch, or stop", f: "Full screen", Escape: "All cameras" },
     press(key) {
@@ -296,8 +296,8 @@ function wallPage() {
         const isWatched = feed.wanted.has(stage.camera);
         button.firstChild.textContent = isWatched ? "Stop" : "Watch";
         const { state, viewers = 0, frames_per_second: rate = 0 } = stage.status;
-        const figures = `${rate.toFixed(0)} pictures/s${viewers > 1 ? `, ${viewers} watch` : ""}`;
-        note.textContent = isWatched && state === "live" ? figures : note.dataset.idle;
+        const figures = [rate >= 0.5 && `${rate.toFixed(0)} pictures/s`, viewers > 1 && `${viewers} watch`].filter(Boolean).join(", ");
+        note.textContent = (isWatched && state === "live" && figures) || note.dataset.idle;
       }
       if (!all) return;
       const names = on.map(({ stage }) => stage.name);
