@@ -6,8 +6,6 @@ from securitycamd.web.ui.camera_contexts import CameraContext, CamerasContext
 from securitycamd.web.ui.contexts import DocsContext, ErrorContext, EventContext, RailContext
 from securitycamd.web.ui.digest_contexts import DigestContext, DigestsContext
 from securitycamd.web.ui.gallery_contexts import CardsContext, GalleryContext
-from securitycamd.web.ui.logs_contexts import LogsContext
-from securitycamd.web.ui.contexts import DocsContext, ErrorContext, EventContext, GalleryContext
 from securitycamd.web.ui.live_contexts import LiveCameraContext, LiveWallContext
 from securitycamd.web.ui.logs_contexts import LogsContext
 from securitycamd.web.ui.storage_contexts import StorageContext, StraysContext

@@ -10,7 +10,6 @@ from securitycamd.web.ui.contexts import DocsContext, ErrorContext, EventContext
 from securitycamd.web.ui.digest_contexts import DigestContext, DigestsContext
 from securitycamd.web.ui.environment import make_environment
 from securitycamd.web.ui.gallery_contexts import CardsContext, GalleryContext
-from securitycamd.web.ui.logs_contexts import LogsContext
 from securitycamd.web.ui.live_contexts import LiveCameraContext, LiveWallContext
 from securitycamd.web.ui.logs_contexts import LogsContext
 from securitycamd.web.ui.page_contexts import PageContext, template_values
