@@ -36,6 +36,9 @@ ALL_BYTES = 800_000
 AT_WORK_AT_ONCE = 4
 """So many events at most are worked on, and passed over by an expiry: two remuxes, one optimisation, one of stills."""
 PLAYABLE: Final = frozenset({"complete", "optimized"})
+READY_SECONDS = 0.7
+"""What a start takes on two cores that have nothing else to do."""
+MOST_SLOWNESS = 4.0
 URL: Final = "SECURITYCAMD_DATABASE__URL"
 _TEMPORARY: Final = re.compile(r"\.(.+)\.[0-9a-f]{24}\.tmp")
 
@@ -66,6 +69,8 @@ class Site:
     hits: Counter[str] = field(default_factory=Counter)
     left: set[Path] = field(default_factory=set)
     """Unfinished files of the life before."""
+    slowness: float = 1.0
+    """How much longer all takes than on a machine that has nothing else to do: lives are as much longer."""
 
     def __post_init__(self) -> None:
         # The daemon's own, by its folder, so that both kinds of lives go on with the same rows.
@@ -125,7 +130,10 @@ class Site:
                 self._runner.run(self.database.start())
             address = self.database.address
             self.daemon.environment[URL] = f"mysql://root@localhost/{address.name}?unix_socket={address.socket}"
+        began = time.monotonic()
         self.daemon.start(ready=ready)
+        if ready:
+            self.slowness = min(MOST_SLOWNESS, max(1.0, (time.monotonic() - began) / READY_SECONDS))
 
     def kill_database(self, children: list[psutil.Process]) -> None:
         """``kill -9`` for the one that outlives the daemon, and those that were its children."""
@@ -164,10 +172,10 @@ class Site:
             self.starred.add(event_id)
 
     def await_state(self, what: str) -> None:
-        """Kill it at the moment something unfinished shows itself; or return after two seconds without."""
+        """Kill it at the moment something unfinished shows itself; or return after two seconds or more without."""
         # Expiry leaves no name of its own on the share, but it begins with the pictures of the oldest events.
         oldest = list(self._pictures())
-        until = time.monotonic() + 2.0
+        until = time.monotonic() + 2.0 * self.slowness
         with ThreadPoolExecutor(1) as pool:
             asked = pool.submit(self._press, until)
             while time.monotonic() < until:

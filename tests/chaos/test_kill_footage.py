@@ -82,13 +82,13 @@ def live(site: Site, number: int) -> None:
     chance, began = site.chance, time.monotonic()
     own = not number or chance.random() < OWN_DATABASE
     if number and chance.random() < LIVES_IN_START_UP:
-        when, delay = "starting", chance.uniform(0.02, 1.0 if own else 0.6)
+        when, delay = "starting", chance.uniform(0.02, 1.0 if own else 0.6) * site.slowness
         site.start(own_database=own, ready=False)
         time.sleep(delay)
         database = children_named(site.daemon, "mariadbd")
     else:
-        when, delay = "ready", chance.uniform(0.05, 1.0)
         site.start(own_database=own)
+        when, delay = "ready", chance.uniform(0.05, 1.0) * site.slowness
         # A task of its own sweeps what an earlier life left, so that the start does not wait for it.
         wait_until(lambda: not site.left & temporaries(site.root), seconds=20, what="what an earlier life left is gone")
         for agent in site.agents:
@@ -97,7 +97,7 @@ def live(site: Site, number: int) -> None:
             agent.go_on()
         database = children_named(site.daemon, "mariadbd")
         if chance.random() < AIMED:
-            when = chance.choice(["optimisation", "removal", "upload"])
+            when = chance.choice(["remux", "optimisation", "removal", "upload"])
             site.drive(delay / 4)
             site.await_state(when)
         else:
