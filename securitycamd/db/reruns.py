@@ -17,6 +17,7 @@ _E = events.c
 _UNLESS_RUNNING: Final = f"IF(state = '{JobState.RUNNING}', {{0}}, {{1}})"
 _NEW: Final = {
     "attempts": "0",
+    "crashes": "0",
     "priority": "VALUES(priority)",
     "run_after": "VALUES(run_after)",
     "created_at": "VALUES(created_at)",

@@ -2,17 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 import structlog
 
 from securitycamd.db import analyses as analysis_rows
 from securitycamd.db import events as event_rows
+from securitycamd.db import history, retries
 from securitycamd.db import reruns as rows
-from securitycamd.db import retries
 from securitycamd.db.engine import Database, Transaction
 from securitycamd.domain.errors import ConflictError, InvalidError, NotFoundError
+from securitycamd.domain.history import JOB_WORDS, Entry
 from securitycamd.domain.jobs import JobKind, JobState
 from securitycamd.domain.principal import Principal
 from securitycamd.domain.times import EARLIEST, LATEST, Span
@@ -70,6 +71,7 @@ class RerunService:
                 raise ConflictError(f"Event {event_id} is being described now.")
             now = await retries.clock(transaction)
             await rows.queue(transaction, [event_id], priority=RETRY_PRIORITY, now=now)
+            await _tell(transaction, [event_id], principal)
             if event.ai_error:
                 await analysis_rows.write(transaction, event_id, {"ai_error": None})
 
@@ -94,7 +96,7 @@ class RerunService:
         last = (LATEST, 0) if place is None else _read_place(place)
         queued, found = 0, BATCH
         while found == BATCH and queued < CALL_LIMIT:
-            found, last = await self._batch(cameras, wanted, last)
+            found, last = await self._batch(principal, cameras, wanted, last)
             queued += found
         if queued:
             log.info("events are described once more for an operator", events=queued, who=principal.name)
@@ -102,7 +104,7 @@ class RerunService:
         return Requeued(queued, f"{last[0].isoformat()}{_PLACE_END}{last[1]}" if found == BATCH else None)
 
     async def _batch(
-        self, cameras: frozenset[str] | None, wanted: Rerun, last: tuple[datetime, int]
+        self, principal: Principal, cameras: frozenset[str] | None, wanted: Rerun, last: tuple[datetime, int]
     ) -> tuple[int, tuple[datetime, int]]:
         async def work(transaction: Transaction) -> tuple[int, tuple[datetime, int]]:
             found = await rows.some(
@@ -117,13 +119,20 @@ class RerunService:
             if not found:
                 return 0, last
             now = await retries.clock(transaction)
-            await rows.queue(transaction, [event_id for event_id, _, _ in found], priority=0, now=now)
+            event_ids = [event_id for event_id, _, _ in found]
+            await rows.queue(transaction, event_ids, priority=0, now=now)
+            await _tell(transaction, event_ids, principal)
             for event_id in sorted(event_id for event_id, _, error in found if error):
                 await analysis_rows.write(transaction, event_id, {"ai_error": None})
             event_id, timestamp, _ = found[-1]
             return len(found), (timestamp, event_id)
 
         return await self._database.transact(work)
+
+
+async def _tell(transaction: Transaction, event_ids: list[int], principal: Principal) -> None:
+    now, what = datetime.now(UTC), JOB_WORDS[JobKind.ANALYSE].retried
+    await history.add(transaction, [Entry(event_id, now, what, principal.name) for event_id in event_ids])
 
 
 def _read_place(place: str) -> tuple[datetime, int]:
