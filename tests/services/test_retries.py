@@ -153,18 +153,18 @@ async def test_the_page_says_why_and_has_a_button(site: Site) -> None:
 
     shown = await page()
     assert "The file is not H.264 video." in shown
-    assert f'<form method="post" action="{address}/retry">' in shown
+    assert f'<form method="post" action="{address}/retry/remux" data-retry="remux">' in shown
     arguments: dict[str, Any] = {"allow_redirects": False, "headers": {"Sec-Fetch-Site": "same-origin"}}
-    async with site.client.post(f"{address}/retry", **arguments) as response:
+    async with site.client.post(f"{address}/retry/remux", **arguments) as response:
         assert (response.status, response.headers["Location"]) == (303, address)
     assert "/retry" not in await page()
     claimed = await site.shared.jobs.claim(REMUX, lease_seconds=30)
     assert claimed is not None
-    async with site.client.post(f"{address}/retry", **arguments) as response:
+    async with site.client.post(f"{address}/retry/remux", **arguments) as response:
         assert response.status == 409
         assert response.content_type == "text/html"
     arguments["headers"] = {"Sec-Fetch-Site": "cross-site"}
-    async with site.client.post(f"{address}/retry", **arguments) as response:
+    async with site.client.post(f"{address}/retry/remux", **arguments) as response:
         assert response.status == 403
 
 
@@ -177,4 +177,4 @@ async def test_the_page_says_what_was_saved(site: Site) -> None:
             f" saved_bytes = 12800000 WHERE id = {event_id}"
         )
     async with site.client.get(f"/events/{event_id}") as response:
-        assert "5.1 MB, was 17.9 MB" in (await response.text()).replace("\u00a0", " ").replace("\u202f", " ")
+        assert "5.1 MB (was 17.9 MB)" in (await response.text()).replace("\u00a0", " ").replace("\u202f", " ")

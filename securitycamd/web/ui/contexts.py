@@ -150,93 +150,11 @@ class Badge:
 
 
 @dataclass(frozen=True, slots=True)
-class ClipView:
-    """The clip, or what stands in its place."""
-
-    step: StepView
-    url: str | None
-    poster_url: str | None
-    retry_url: str | None
-    """Where to ask for another attempt at converting it."""
-
-
-@dataclass(frozen=True, slots=True)
-class StillView:
-    """Picture A or B, or what is known of it."""
-
-    letter: str
-    caption: str
-    url: str | None
-    alternative: str
-    missing: str
-    """What to say in its place."""
-
-
-@dataclass(frozen=True, slots=True)
 class Fact:
     """A line of the facts."""
 
     label: str
     value: str
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryEntry:
-    """What happened to the event, and when."""
-
-    moment: Moment
-    shown: str
-    """The time of day, with the day where that is not the event's."""
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class FileView:
-    """A file of the event."""
-
-    label: str
-    name: str
-    path: str
-    url: str
-    size_bytes: int | None
-    was_bytes: int | None
-    """What it measured before it was made smaller; ``None``: it was not, or that is not known."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeepView:
-    """Whether the event is kept for good, and the ways to change that or to remove it."""
-
-    is_protected: bool
-    star_url: str
-    """Where a form stars the event, or takes the star away."""
-    delete_url: str
-    what_goes: str
-
-
-@dataclass(frozen=True, slots=True)
-class EventContext:
-    """What ``event.html`` prints."""
-
-    frame: Frame
-    headline: str
-    camera_name: str
-    location: str
-    camera_url: str
-    moment: Moment
-    back: Action
-    clip: ClipView
-    stills: tuple[StillView, ...]
-    description: str | None
-    description_step: StepView
-    steps: tuple[StepView, ...]
-    tags: tuple[Tag, ...]
-    badge: Badge
-    facts: tuple[Fact, ...]
-    history: tuple[HistoryEntry, ...]
-    files: tuple[FileView, ...]
-    keep: KeepView | None
-    """``None``: the reader may not change anything."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,45 +1,82 @@
 """From an event to what ``event.html`` prints. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import PurePosixPath
-from types import MappingProxyType
 from typing import Final
+from urllib.parse import urlencode
 
-from securitycamd.domain.models import Camera, Event
+from securitycamd.domain.history import Entry
+from securitycamd.domain.jobs import JobKind, JobState
+from securitycamd.domain.models import Camera, Event, LogLine
 from securitycamd.domain.names import ConversionStatus
-from securitycamd.web.ui.contexts import (
-    Action,
+from securitycamd.services.jobs import JobReport
+from securitycamd.web.ui.contexts import Action, Fact, Site, StepState, StepView
+from securitycamd.web.ui.event_contexts import (
     ClipView,
     EventContext,
-    Fact,
+    FailureView,
     FileView,
-    HistoryEntry,
-    KeepView,
-    Site,
-    StepState,
-    StepView,
+    LineView,
+    LogView,
+    ReviewView,
     StillView,
 )
+from securitycamd.web.ui.event_history import history_of
 from securitycamd.web.ui.frame import frame
 from securitycamd.web.ui.query import GalleryQuery
 from securitycamd.web.ui.seen import badge_of, detections, objects_text, percent_text, tags_of
 from securitycamd.web.ui.stages import available, event_steps, picture_url
 from securitycamd.web.ui.words import count, duration, media_url, moment, size
 
-NO_SIZES: Final[Mapping[str, int]] = MappingProxyType({})
-ANY_EVENT: Final = GalleryQuery()
+STORAGE_AWAY: Final = (
+    "The footage storage does not answer. Pictures and clip show again once it is back; none are lost."
+)
+GONE: Final = "The clip is gone"
+_CONVERTED: Final = frozenset({ConversionStatus.COMPLETE, ConversionStatus.OPTIMIZED})
+_OTHER_WORK: Final = {
+    JobKind.STILLS: "Pictures could not be made from the clip",
+    JobKind.OPTIMISE: "Clip could not be made smaller",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What is known of an event beside its row."""
+
+    jobs: Sequence[JobReport] = ()
+    history: Sequence[Entry] = ()
+    sizes: Mapping[str, int] | None = field(default_factory=dict)
+    """Bytes of the files that are there, by path; ``None``: the storage does not answer."""
+    lines: Sequence[LogLine] | None = None
+    """Of the camera's log around the event, newest first."""
+    lines_total: int = 0
+    earlier: int | None = None
+    later: int | None = None
+    """The next events within the filter that the reader came from."""
+    frame_rate: float = 15.0
+
+    def job(self, kind: JobKind) -> JobReport | None:
+        """How a job of the event stands."""
+        return next((job for job in self.jobs if job.kind is kind), None)
+
+    def is_missing(self, path: str | None) -> bool:
+        """Whether it is known that there is no such file, though there should be."""
+        return bool(path) and self.sizes is not None and path not in self.sizes
+
+
+NOTHING_AROUND: Final = Around()
 
 
 def event_context(
     event: Event,
     cameras: Sequence[Camera],
+    around: Around = NOTHING_AROUND,
     *,
     site: Site,
     now: datetime,
-    query: GalleryQuery = ANY_EVENT,
-    clip_error: str | None = None,
-    file_sizes: Mapping[str, int] = NO_SIZES,
+    query: GalleryQuery,
     may_change: bool = False,
 ) -> EventContext:
     """The page of one event.
@@ -47,67 +84,140 @@ def event_context(
     Args:
         event: the event.
         cameras: all that the reader may see, the event's among them.
+        around: what else is known of it.
         site: zone, name and patience of the site.
         now: the present, aware.
         query: the gallery's state that the reader came from (read from the page's own URL).
-        clip_error: why the conversion failed, where known.
-        file_sizes: bytes by path, as far as known.
-        may_change: whether the reader may star and remove it.
+        may_change: whether the reader may review, star, note, retry and remove.
     """
     camera = next((camera for camera in cameras if camera.camera_id == event.camera_id), None)
     name = camera.name if camera else event.camera_id
-    pictures, clip, description = steps = event_steps(event, site=site, now=now, clip_error=clip_error)
+    remux = around.job(JobKind.REMUX)
+    clip_error = remux.last_error if remux and event.mp4_conversion_status is ConversionStatus.FAILED else None
+    pictures, clip, description = event_steps(event, site=site, now=now, clip_error=clip_error)
+    if clip.state is StepState.DONE and around.is_missing(event.video_mp4_path):
+        clip = StepView(clip.name, StepState.MISSING, GONE, "Its file is no longer in the storage.")
+    steps = (pictures, clip, description)
     headline = event.ai_phrase or f"Motion at {name}"
+
+    def here(what: str = "") -> str:
+        return query.url(f"/events/{event.id}{what}")
+
+    def retry(kind: JobKind) -> str | None:
+        return here(f"/retry/{kind}") if may_change else None
+
     return EventContext(
         frame=frame(f"{headline} · {name}", "events", cameras=cameras, site=site, now=now),
+        event_id=event.id,
         headline=headline,
         camera_name=name,
         location=camera.location if camera else "",
-        camera_url=GalleryQuery(camera_id=(event.camera_id,)).url() if camera else "/",
+        camera_url=GalleryQuery().for_camera(event.camera_id).url() if camera else "/",
         moment=moment(event.timestamp, site.zone, now),
         back=Action("Back to the events", query.url()),
-        clip=ClipView(
-            step=clip,
-            url=media_url(event.video_mp4_path) if event.video_mp4_path and clip.state is StepState.DONE else None,
-            poster_url=picture_url(event, is_large=True),
-            retry_url=f"/events/{event.id}/retry" if event.mp4_conversion_status is ConversionStatus.FAILED else None,
-        ),
-        stills=_stills(event, name, pictures, site=site, now=now),
+        earlier_url=None if around.earlier is None else query.url(f"/events/{around.earlier}"),
+        later_url=None if around.later is None else query.url(f"/events/{around.later}"),
+        trouble=STORAGE_AWAY if around.sizes is None else None,
+        is_waiting=any(step.state.is_waiting for step in steps),
+        clip=_clip(event, clip, around, retry_url=retry(JobKind.REMUX)),
+        stills=(stills := _stills(event, name, pictures, around, site=site, now=now)),
+        can_compare=all(still.url for still in stills),
         description=event.ai_description or None,
         description_step=description,
+        description_note=None,
+        describe_url=retry(JobKind.ANALYSE) if description.state is StepState.FAILED else None,
         steps=steps,
         tags=tags_of(event),
         badge=badge_of(event),
-        facts=tuple(_facts(event, name)),
-        history=tuple(_history(event, clip, site=site, now=now)),
-        files=tuple(_files(event, file_sizes)),
-        keep=_keep(event, file_sizes) if may_change else None,
+        facts=tuple(_facts(event, name, around.sizes or {})),
+        failures=tuple(
+            FailureView(title, job.last_error or "It is not known why.", retry(kind))
+            for kind, title in _OTHER_WORK.items()
+            if (job := around.job(kind)) is not None and job.state is JobState.FAILED
+        ),
+        history=history_of(event, around.history, site=site, now=now),
+        files=tuple(_files(event, around)),
+        log=_log(event, around, site=site, now=now),
+        note=event.note,
+        review=_review(event, around.sizes, here) if may_change else None,
     )
 
 
-def _keep(event: Event, sizes: Mapping[str, int]) -> KeepView:
-    return KeepView(
-        is_protected=event.protected,
-        star_url=f"/events/{event.id}/{'unstar' if event.protected else 'star'}",
-        delete_url=f"/events/{event.id}/delete",
-        what_goes=_what_goes(event, [sizes[path] for path in event.paths if path in sizes]),
+def _clip(event: Event, step: StepView, around: Around, *, retry_url: str | None) -> ClipView:
+    is_there = bool(event.video_mp4_path) and step.state is StepState.DONE
+    is_failed = event.mp4_conversion_status is ConversionStatus.FAILED
+    job = around.job(JobKind.REMUX)
+    progress = job.progress if job and job.state is JobState.RUNNING else None
+    # An optimised clip has the name of the one before it.
+    version = f"?v={event.mp4_conversion_status}" if event.mp4_conversion_status is ConversionStatus.OPTIMIZED else ""
+    url = f"{media_url(event.video_mp4_path)}{version}" if event.video_mp4_path and is_there else None
+    return ClipView(
+        step=step,
+        url=url,
+        poster_url=_picture(event, around),
+        retry_url=retry_url if is_failed and event.video_h264_path else None,
+        percent=None if progress is None else round(100 * min(1.0, max(0.0, progress))),
+        download_url=media_url(event.video_mp4_path, download=True) if event.video_mp4_path and is_there else None,
+        frame_rate=around.frame_rate,
+        key=f"{step.state} {event.video_mp4_path or ''} {step.text} {step.reason or ''}",
     )
 
 
-def _what_goes(event: Event, sizes: list[int]) -> str:
-    if sizes:
-        files = "1 file" if len(sizes) == 1 else f"{len(sizes)} files"
-        what = f"The event and its {files} ({size(sum(sizes))}) go for good."
-    elif event.paths:  # gone by somebody else's hand, or the storage does not tell
-        what = "The event and what files it has go for good."
-    else:
-        what = "The event goes for good; there are no files of it."
-    return f"{what} This cannot be undone."
+def _picture(event: Event, around: Around) -> str | None:
+    """The best picture that is there."""
+    present = replace(
+        event,
+        image_a_transferred=event.image_a_transferred and not around.is_missing(event.image_a_path),
+        image_b_transferred=event.image_b_transferred and not around.is_missing(event.image_b_path),
+        thumbnail_transferred=event.thumbnail_transferred and not around.is_missing(event.thumbnail_path),
+    )
+    return picture_url(present, is_large=True)
 
 
-def _stills(event: Event, camera_name: str, pictures: StepView, *, site: Site, now: datetime) -> tuple[StillView, ...]:
+def _review(event: Event, sizes: Mapping[str, int] | None, here: Callable[[str], str]) -> ReviewView:
+    going = list(_going(event, sizes))
+    return ReviewView(
+        is_reviewed=event.reviewed,
+        review_url=here("/unreview" if event.reviewed else "/review"),
+        is_starred=event.protected,
+        star_url=here("/unstar" if event.protected else "/star"),
+        note_url=here("/note"),
+        delete_url=here("/delete"),
+        what_goes=f"{_what_goes(event, going)} This cannot be undone.",
+        going=tuple(going),
+    )
+
+
+def _what_goes(event: Event, going: Sequence[str]) -> str:
+    if going:
+        return "The event and all of this go for good."
+    if event.paths:  # gone by somebody else's hand, or the storage does not tell
+        return "The event and what files it has go for good."
+    return "The event goes for good; there are no files of it."
+
+
+def _going(event: Event, sizes: Mapping[str, int] | None) -> Iterable[str]:
+    """What goes with the event, in words."""
+    found = sizes or {}
+    clips = [path for path in (event.video_mp4_path, event.video_h264_path) if path in found]
+    if clips:
+        length = f" of {duration(event.video_duration)}" if event.video_duration else ""
+        yield f"the clip{length} ({size(sum(found[path] for path in clips if path))})"
+    pictures = [path for path in (event.image_a_path, event.image_b_path, event.thumbnail_path) if path in found]
+    if pictures:
+        number = "1 picture" if len(pictures) == 1 else f"{len(pictures)} pictures"
+        yield f"{number} ({size(sum(found[path] for path in pictures if path))})"
+    if event.ai_description or event.ai_phrase:
+        yield "its description"
+    if event.note:
+        yield "its note"
+
+
+def _stills(
+    event: Event, camera_name: str, pictures: StepView, around: Around, *, site: Site, now: datetime
+) -> tuple[StillView, ...]:
     clock = moment(event.timestamp, site.zone, now).clock
-    missing = "Arrives in a moment" if pictures.state.is_waiting else "Did not arrive"
+    waiting = "Arrives in a moment" if pictures.state.is_waiting else "Did not arrive"
     stills = (
         ("A", "at the motion", event.image_a_path, event.image_a_transferred),
         ("B", "4 s later", event.image_b_path, event.image_b_transferred),
@@ -116,50 +226,40 @@ def _stills(event: Event, camera_name: str, pictures: StepView, *, site: Site, n
         StillView(
             letter=letter,
             caption=caption,
-            url=available(path, is_here=is_here),
+            url=available(path, is_here=is_here and not around.is_missing(path)),
             alternative=f"{camera_name} {caption}, {clock}" if letter == "A" else f"{camera_name}, {caption}",
-            missing=missing,
+            missing="No longer in the storage" if is_here and around.is_missing(path) else waiting,
         )
         for letter, caption, path, is_here in stills
     )
 
 
-def _facts(event: Event, camera_name: str) -> Iterable[Fact]:
+def _facts(event: Event, camera_name: str, sizes: Mapping[str, int]) -> Iterable[Fact]:
     if event.ai_person_detected is not None:
-        yield Fact("Person", "yes" if event.ai_person_detected else "no")
+        sure = f", {percent_text(event.ai_confidence)}" if event.ai_confidence is not None else ""
+        yield Fact("Person", f"{'yes' if event.ai_person_detected else 'no'}{sure}")
     found = detections(event)
     if found:
         yield Fact("Seen", objects_text(found))
-    if event.ai_confidence is not None:
-        yield Fact("Sure of it", percent_text(event.ai_confidence))
+    motion = f"{count(event.motion_score)} px"
     if event.confidence_score is not None:
-        yield Fact("Motion confidence", count(event.confidence_score))
-    yield Fact("Pixels changed", count(event.motion_score))
-    if event.video_duration is not None:
-        yield Fact("Clip length", duration(event.video_duration))
+        motion += f" · {count(event.confidence_score)}"
+    yield Fact("Motion", motion)
+    clip = [duration(event.video_duration)] if event.video_duration is not None else []
+    if clip := [*clip, *_clip_size(event, sizes)]:
+        yield Fact("Clip", " · ".join(clip))
     yield Fact("Camera", camera_name if camera_name == event.camera_id else f"{camera_name} ({event.camera_id})")
     yield Fact("Event", f"#{count(event.id)}")
 
 
-def _history(event: Event, clip: StepView, *, site: Site, now: datetime) -> Iterable[HistoryEntry]:
-    entries: list[tuple[datetime, str]] = [
-        (event.timestamp, "motion"),
-        (event.created_at, "reported by the camera"),
-    ]
-    if event.mp4_converted_at and clip.state is StepState.DONE:
-        is_smaller = event.mp4_conversion_status is ConversionStatus.OPTIMIZED
-        entries.append((event.mp4_converted_at, "clip made smaller" if is_smaller else "clip playable"))
-    if event.ai_processed_at:
-        entries.append((event.ai_processed_at, "described" if not event.ai_error else "description failed"))
-    entries.sort(key=lambda entry: entry[0])
-    first = moment(event.timestamp, site.zone, now)
-    for at, text in entries:
-        when = moment(at, site.zone, now)
-        yield HistoryEntry(when, when.clock if when.day == first.day else f"{when.day} {when.clock}", text)
+def _clip_size(event: Event, sizes: Mapping[str, int]) -> Iterable[str]:
+    size_bytes = sizes.get(event.video_mp4_path or "")
+    if size_bytes is not None:
+        yield size(size_bytes) + (f" (was {size(size_bytes + event.saved_bytes)})" if event.saved_bytes else "")
 
 
-def _files(event: Event, sizes: Mapping[str, int]) -> Iterable[FileView]:
-    converted = event.mp4_conversion_status in {ConversionStatus.COMPLETE, ConversionStatus.OPTIMIZED}
+def _files(event: Event, around: Around) -> Iterable[FileView]:
+    converted = event.mp4_conversion_status in _CONVERTED
     files = (
         ("Clip", event.video_mp4_path, True),
         # The source goes once the clip is whole.
@@ -169,8 +269,8 @@ def _files(event: Event, sizes: Mapping[str, int]) -> Iterable[FileView]:
         ("Thumbnail", event.thumbnail_path, event.thumbnail_transferred),
     )
     for label, path, is_here in files:
-        if path and is_here:
-            size_bytes = sizes.get(path)
+        if path and is_here and not around.is_missing(path):
+            size_bytes = (around.sizes or {}).get(path)
             saved = event.saved_bytes if path == event.video_mp4_path else 0
             yield FileView(
                 label,
@@ -180,3 +280,19 @@ def _files(event: Event, sizes: Mapping[str, int]) -> Iterable[FileView]:
                 size_bytes,
                 was_bytes=size_bytes + saved if size_bytes is not None and saved else None,
             )
+
+
+def _log(event: Event, around: Around, *, site: Site, now: datetime) -> LogView | None:
+    if around.lines is None:
+        return None
+    lines = tuple(
+        LineView(moment(line.timestamp, site.zone, now), str(line.level), line.message)
+        for line in reversed(around.lines)
+    )
+    number = "1 line" if around.lines_total == 1 else f"{count(around.lines_total)} lines"
+    cut = f"; the last {len(lines)} are shown" if around.lines_total > len(lines) else ""
+    return LogView(
+        summary=f"{number} within a minute of the motion{cut}" if lines else "",
+        lines=lines,
+        url=f"/logs?{urlencode({'source': event.camera_id})}",
+    )

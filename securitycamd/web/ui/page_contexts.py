@@ -3,8 +3,9 @@
 from dataclasses import fields
 
 from securitycamd.web.ui.camera_contexts import CameraContext, CamerasContext
-from securitycamd.web.ui.contexts import DocsContext, ErrorContext, EventContext, RailContext
+from securitycamd.web.ui.contexts import DocsContext, ErrorContext, RailContext
 from securitycamd.web.ui.digest_contexts import DigestContext, DigestsContext
+from securitycamd.web.ui.event_contexts import EventContext
 from securitycamd.web.ui.gallery_contexts import CardsContext, GalleryContext
 from securitycamd.web.ui.live_contexts import LiveCameraContext, LiveWallContext
 from securitycamd.web.ui.logs_contexts import LogsContext

@@ -9,16 +9,17 @@ from html.parser import HTMLParser
 
 import pytest
 
-from securitycamd.domain.models import Camera, Event, FoundPage, Place, Total
-from securitycamd.domain.names import Category, ConversionStatus, EventStatus
-from securitycamd.web.ui.cards import Work, cards_context
-from securitycamd.web.ui.contexts import EventContext
-from securitycamd.web.ui.event_view import event_context
+from securitycamd.domain.history import Entry, What
+from securitycamd.domain.jobs import JobKind
+from securitycamd.domain.models import Camera, Event, FoundPage, LogLine, Place, Total
+from securitycamd.domain.names import ConversionStatus, EventStatus, LogLevel
+from securitycamd.web.ui.cards import Work
 from securitycamd.web.ui.frame import docs_context, error_context
 from securitycamd.web.ui.gallery_contexts import GalleryContext
 from securitycamd.web.ui.gallery_view import gallery_context
 from securitycamd.web.ui.page_contexts import PageContext
 from securitycamd.web.ui.query import GalleryQuery
+from tests.web.ui.event_pages import event_page, failed_job
 from tests.web.ui.samples import CAMERAS, NOW, SITE, make_event
 
 Render = Callable[[PageContext], str]
@@ -52,24 +53,6 @@ def gallery(
         server_url=server_url,
         work=Work(clip_errors=clip_errors or {}),
         may_change=may_change,
-    )
-
-
-def event_page(
-    event: Event,
-    *,
-    cameras: Sequence[Camera] = CAMERAS,
-    clip_error: str | None = None,
-    sizes: dict[str, int] | None = None,
-) -> EventContext:
-    return event_context(
-        event,
-        cameras,
-        site=SITE,
-        now=NOW,
-        clip_error=clip_error,
-        file_sizes=sizes or {},
-        query=GalleryQuery(before="5.24"),
     )
 
 
@@ -127,7 +110,7 @@ def parse(html: str) -> Wellformed:
 @pytest.mark.parametrize("state", STATES)
 def test_each_state_of_an_event_is_a_sound_card_and_page(render: Render, state: str) -> None:
     parse(render(gallery([STATES[state]], clip_errors={48213: "The clip is cut short."})))
-    page = render(event_page(STATES[state], clip_error="The clip is cut short."))
+    page = render(event_page(STATES[state], jobs=[failed_job(JobKind.REMUX, "The clip is cut short.")]))
     parse(page)
     assert ("<video" in page) == (state in {"complete", "describing", "said nothing", "unknown camera"})
 
@@ -311,7 +294,15 @@ def test_what_others_say_is_text(render: Render, part: str) -> None:
         event = replace(event, image_a_path=f"c/{HOSTILE}.jpg", thumbnail_path=f"c/{HOSTILE}.jpg")
     pages = (
         render(gallery([event], clip_errors={48213: HOSTILE}, cameras=[camera])),
-        render(event_page(event, cameras=[camera], clip_error=HOSTILE)),
+        render(
+            event_page(
+                event,
+                cameras=[camera],
+                jobs=[failed_job(kind, HOSTILE) for kind in JobKind],
+                history=[Entry(event.id, NOW, What.CLIP_FAILED, HOSTILE, HOSTILE)],
+                lines=[LogLine(1, HOSTILE, NOW, LogLevel.ERROR, HOSTILE)],
+            )
+        ),
         render(error_context(404, HOSTILE, site=replace(SITE, name=HOSTILE), now=NOW, cameras=[camera])),
     )
     for page in pages:
@@ -325,28 +316,7 @@ def test_pages_are_light(render: Render) -> None:
     hundred = [make_event(id=10**6 + number, ago=60 * number) for number in range(24)]
     cameras = [replace(CAMERAS[0], camera_id=f"camera_{number}", name=f"Camera {number}") for number in range(12)]
     assert len(render(gallery(hundred, cameras=cameras, total=10**6)).encode()) < 70_000
-    assert len(render(event_page(make_event())).encode()) < 15_000
-
-
-def test_files_that_are_here_can_be_downloaded(render: Render) -> None:
-    event = make_event(image_b_transferred=False)
-    context = event_page(event, sizes={"camera_1/videos/48213_video.mp4": 5_100_000})
-    assert [file.label for file in context.files] == ["Clip", "Picture A", "Thumbnail"]
-    page = render(context)
-    assert "5.1 MB" in page
-    assert 'download="48213_video.mp4"' in page
-
-
-def test_history_is_in_order_and_names_other_days() -> None:
-    event = make_event(ago=60, ai_processed_at=NOW, mp4_converted_at=NOW)
-    assert [entry.text for entry in event_page(event).history] == [
-        "motion",
-        "reported by the camera",
-        "clip playable",
-        "described",
-    ]
-    late = event_page(make_event(ago=2 * DAY, ai_processed_at=NOW)).history
-    assert late[-1].shown == "Today 18:43:30"
+    assert len(render(event_page(make_event())).encode()) < 25_000
 
 
 def test_what_is_asked_for_can_be_seen_and_dropped(render: Render) -> None:
