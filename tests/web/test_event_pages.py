@@ -117,7 +117,7 @@ async def test_without_the_storage_the_page_still_tells_all_it_knows(site: Site)
     (site.root / name).write_bytes(b"picture")
     body = {"file_type": "image_a", "file_path": name, "transferred": True}
     await site.json("PATCH", f"/api/v1/events/{event_id}/files", json=body)
-    assert "does not answer" not in await page_of(site, f"/events/{event_id}")
+    assert "storage does not answer" not in await page_of(site, f"/events/{event_id}")
     shutil.move(site.root, site.root.with_name("away"))
     page = await page_of(site, f"/events/{event_id}")
     assert "The footage storage does not answer." in page
