@@ -2,27 +2,26 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from aiohttp import web
 
 from securitycamd.domain.errors import NotFoundError, StorageUnavailableError
 from securitycamd.domain.jobs import JobKind
-from securitycamd.domain.models import Event, LogFilter, Neighbours
+from securitycamd.domain.models import Event, LogFilter, LogLine, Neighbours, Page
 from securitycamd.domain.principal import Audience
 from securitycamd.domain.times import Span
 from securitycamd.services.review import Change
 from securitycamd.web import keys
 from securitycamd.web.pages import render, site_of
 from securitycamd.web.registry import Call, Input, Route
-from securitycamd.web.ui.event_view import Around, event_context
+from securitycamd.web.ui.event_view import AROUND, Around, event_context
 from securitycamd.web.ui.query import GalleryQuery
 
 LINES_AROUND: Final = 200
 SIZES_SECONDS: Final = 1.0
 """The page does without the sizes of files while the storage takes longer to tell."""
-SECONDS_AROUND: Final = timedelta(seconds=60)
 
 
 class EventPagePath(Input):
@@ -80,26 +79,31 @@ async def event(call: Call[EventPagePath, None, None]) -> web.Response:
 
 async def _around(call: Call[Any, Any, Any], found: Event, query: GalleryQuery) -> Around:
     """What is known of an event beside its row; each part by itself, as none needs another."""
-    span = Span(found.timestamp - SECONDS_AROUND, found.timestamp + SECONDS_AROUND)
     jobs, history, sizes, lines, beside = await asyncio.gather(
         call.app[keys.JOBS].of_event(found.id),
         call.app[keys.REVIEW].history(call.principal, found),
         _sizes(call.app, found.paths),
-        call.app[keys.LOGS].newest(
-            call.principal, LogFilter(source=found.camera_id, span=span), limit=LINES_AROUND, offset=0
-        ),
+        _lines(call, found),
         _beside(call, found, query),
     )
     return Around(
         jobs=jobs,
         history=history,
         sizes=sizes,
-        lines=lines.items,
-        lines_total=lines.total,
+        lines=None if lines is None else lines.items,
+        lines_total=0 if lines is None else lines.total,
         earlier=beside.older,
         later=beside.newer,
         frame_rate=call.app[keys.SETTINGS].current.converter.frame_rate_of(found.camera_id),
     )
+
+
+async def _lines(call: Call[Any, Any, Any], found: Event) -> Page[LogLine] | None:
+    """What the camera wrote into its log around the event; for those who may read the log."""
+    if call.principal.role < Audience.OPERATOR:
+        return None
+    wanted = LogFilter(source=found.camera_id, span=Span(found.timestamp - AROUND, found.timestamp + AROUND))
+    return await call.app[keys.LOGS].newest(call.principal, wanted, limit=LINES_AROUND, offset=0)
 
 
 async def _beside(call: Call[Any, Any, Any], found: Event, query: GalleryQuery) -> Neighbours:

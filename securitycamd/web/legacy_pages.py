@@ -78,7 +78,8 @@ async def gallery(call: Call[None, None, None]) -> web.Response:
 
 async def live(call: Call[None, None, None]) -> web.Response:
     """``/live.php``."""
-    raise web.HTTPMovedPermanently(_with("/live", camera=_camera(call.request.query)))
+    camera = _camera(call.request.query)
+    raise web.HTTPMovedPermanently(f"/live/{camera}" if camera else "/live")
 
 
 async def logs(call: Call[None, None, None]) -> web.Response:
@@ -86,7 +87,11 @@ async def logs(call: Call[None, None, None]) -> web.Response:
     given = call.request.query
     source = _camera(given) or given.get("source", "")
     source = "" if source == "all" else source
-    raise web.HTTPMovedPermanently(_with("/logs", source=source, level=given.get("level", "")))
+    day = given.get("date", "")
+    stretch = {"range": day} if day in {"today", "yesterday"} else {"since": day, "until": day}
+    raise web.HTTPMovedPermanently(
+        _with("/logs", source=source, level=given.get("level", ""), q=given.get("search", ""), **stretch)
+    )
 
 
 def _moved(path: str, summary: str, handler: Any) -> Route:

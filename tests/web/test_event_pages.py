@@ -148,6 +148,10 @@ async def test_what_is_no_event_is_a_page_that_says_so(site: Site, number: str) 
         ("/logs.php?camera=camera_1", "/logs?source=camera_1"),
         ("/logs.php?source=central&level=ERROR", "/logs?source=central&level=ERROR"),
         ("/logs.php?source=all", "/logs"),
+        ("/logs.php?date=today&search=a b", "/logs?q=a+b&range=today"),
+        ("/logs.php?date=2025-10-28", "/logs?since=2025-10-28&until=2025-10-28"),
+        ("/live.php?camera=camera_1", "/live/camera_1"),
+        ("/live.php?camera=..%2Fx", "/live"),
     ],
 )
 async def test_old_addresses_lead_to_the_new_pages(site: Site, old: str, new: str) -> None:

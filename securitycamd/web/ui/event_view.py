@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import urlencode
@@ -33,6 +33,8 @@ from securitycamd.web.ui.words import count, duration, media_url, moment, size
 STORAGE_AWAY: Final = (
     "The footage storage does not answer. Pictures and clip show again once it is back; none are lost."
 )
+AROUND: Final = timedelta(seconds=60)
+"""So long before and after the motion the camera's log is of interest."""
 GONE: Final = "The clip is gone"
 _CONVERTED: Final = frozenset({ConversionStatus.COMPLETE, ConversionStatus.OPTIMIZED})
 _OTHER_WORK: Final = {
@@ -282,6 +284,10 @@ def _files(event: Event, around: Around) -> Iterable[FileView]:
             )
 
 
+def _local(when: datetime) -> str:
+    return when.replace(tzinfo=None).isoformat(timespec="seconds")
+
+
 def _log(event: Event, around: Around, *, site: Site, now: datetime) -> LogView | None:
     if around.lines is None:
         return None
@@ -289,10 +295,11 @@ def _log(event: Event, around: Around, *, site: Site, now: datetime) -> LogView 
         LineView(moment(line.timestamp, site.zone, now), str(line.level), line.message)
         for line in reversed(around.lines)
     )
+    since, until = (event.timestamp.astimezone(site.zone) + way * AROUND for way in (-1, 1))
     number = "1 line" if around.lines_total == 1 else f"{count(around.lines_total)} lines"
     cut = f"; the last {len(lines)} are shown" if around.lines_total > len(lines) else ""
     return LogView(
         summary=f"{number} within a minute of the motion{cut}" if lines else "",
         lines=lines,
-        url=f"/logs?{urlencode({'source': event.camera_id})}",
+        url=f"/logs?{urlencode({'source': event.camera_id, 'since': _local(since), 'until': _local(until)})}",
     )
