@@ -12,8 +12,8 @@ import pytest
 from securitycamd.domain.history import Entry, What
 from securitycamd.domain.jobs import JobKind
 from securitycamd.domain.models import Camera, Event, FoundPage, LogLine, Place, Total
-from securitycamd.domain.names import ConversionStatus, EventStatus, LogLevel
-from securitycamd.web.ui.cards import Work
+from securitycamd.domain.names import Category, ConversionStatus, EventStatus, LogLevel
+from securitycamd.web.ui.cards import Work, cards_context
 from securitycamd.web.ui.frame import docs_context, error_context
 from securitycamd.web.ui.gallery_contexts import GalleryContext
 from securitycamd.web.ui.gallery_view import gallery_context
