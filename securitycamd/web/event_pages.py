@@ -79,12 +79,13 @@ async def event(call: Call[EventPagePath, None, None]) -> web.Response:
 
 async def _around(call: Call[Any, Any, Any], found: Event, query: GalleryQuery) -> Around:
     """What is known of an event beside its row; each part by itself, as none needs another."""
-    jobs, history, sizes, lines, beside = await asyncio.gather(
+    jobs, history, sizes, lines, beside, analysis = await asyncio.gather(
         call.app[keys.JOBS].of_event(found.id),
         call.app[keys.REVIEW].history(call.principal, found),
         _sizes(call.app, found.paths),
         _lines(call, found),
         _beside(call, found, query),
+        call.app[keys.AI_STATUS].of_event(call.principal, found.id),
     )
     return Around(
         jobs=jobs,
@@ -92,6 +93,7 @@ async def _around(call: Call[Any, Any, Any], found: Event, query: GalleryQuery) 
         sizes=sizes,
         lines=None if lines is None else lines.items,
         lines_total=0 if lines is None else lines.total,
+        analysis=analysis,
         earlier=beside.older,
         later=beside.newer,
         frame_rate=call.app[keys.SETTINGS].current.converter.frame_rate_of(found.camera_id),

@@ -1,13 +1,13 @@
 // The page of an event: kept up to date in place, worked by keys and fingers. Without it the page's links and forms do.
 import { ask, fragment, keys, retell, send, toast } from "../ui.js";
+import { watch } from "../stream.js";
 import { Player } from "./event-player.js";
 import { compare, enlarge } from "./event-stills.js";
 
 const page = document.querySelector(".event-page");
 const id = Number(page.dataset.event);
 const api = `/api/v1/events/${id}`;
-const LOOK_MS = 2500;
-const LOOK_SELDOM_MS = 30_000;
+const LOOK_MS = 10_000;
 const REMOVED = "scd-event-removed";
 const $ = (selector) => page.querySelector(selector);
 
@@ -106,46 +106,21 @@ function soon(wait = 150) {
   planned = setTimeout(refresh, wait);
 }
 
-// What is told at once; and a look now and then, as other servers on the same database tell nobody here.
-let told = null;
-
-function listen() {
-  if (told || document.hidden || isGone) return;
-  told = new EventSource("/api/v1/stream");
-  told.addEventListener("changes", (event) => {
-    for (const change of JSON.parse(event.data)) {
+watch({
+  changes(list) {
+    for (const change of list) {
       if (change.id === id && change.what === "gone") gone();
       else if (change.id === id && change.progress != null) progress(Math.round(100 * change.progress));
       else if (change.id === id || change.what === "gone") soon();
       else if (change.what === "new" && !$("#later")) soon(1000);
     }
-  });
-  told.addEventListener("reload", () => soon());
-  told.addEventListener("error", () => {
-    if (told?.readyState === EventSource.CLOSED) told = null; // refused: the looks now and then go on
-  });
-}
+  },
+  reload: () => soon(),
+});
 
-// A browser has few connections to one server: a page that nobody sees, or that was left, gives its own back.
-function hush() {
-  told?.close();
-  told = null;
-}
-
-if (document.readyState === "complete") listen();
-else addEventListener("load", listen);
-addEventListener("pagehide", hush);
-addEventListener("pageshow", (event) => event.persisted && (soon(), listen()));
-
-let lookedAt = performance.now();
-setInterval(() => {
-  const due = "waiting" in page.dataset && !told ? LOOK_MS : LOOK_SELDOM_MS;
-  if (document.hidden || performance.now() - lookedAt < due) return;
-  lookedAt = performance.now();
-  listen();
-  refresh();
-}, 500);
-document.addEventListener("visibilitychange", () => (document.hidden ? hush() : (soon(), listen())));
+// Where nothing is told: a look now and then, more often while something is awaited.
+setInterval(() => "waiting" in page.dataset && !document.hidden && soon(0), LOOK_MS);
+document.addEventListener("visibilitychange", () => document.hidden || soon());
 
 // --- what people do ---------------------------------------------------------------------------------------------------
 
@@ -209,7 +184,7 @@ page.addEventListener("submit", (event) => {
   const kind = new URL(form.action).pathname.split("/").pop();
   if (form.dataset.change) toggle(form.dataset.change);
   else if ("note" in form.dataset) saveNote();
-  else if ("retry" in form.dataset) act(() => send("POST", `${api}/jobs/${kind}/retry`), "It is tried again next");
+  else if ("retry" in form.dataset) act(() => send("POST", kind === "describe-again" ? `${api}/analysis/rerun` : `${api}/jobs/${kind}/retry`), "It is tried again next");
   else if ("remove" in form.dataset) remove();
   else return;
   event.preventDefault();

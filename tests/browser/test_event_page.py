@@ -302,8 +302,8 @@ async def test_a_failed_clip_is_tried_again_from_the_page(
     await expect(player).to_contain_text("Clip could not be converted")
     await expect(player).to_contain_text("The file is not H.264 video.")
     # The camera brings it once more, whole, and a person asks.
-    (source,) = (world.daemon.storage_root / "camera_2" / "videos").glob(f"{event['id']}_*.h264")
-    source.write_bytes(world.scenes[2].clip(5, 3.0))
+    source = world.daemon.storage_root / (await do(world.event, event["id"]))["video_h264_path"]
+    await do(source.write_bytes, await do(world.scenes[2].clip, 5, 3.0))
     await player.get_by_role("button", name="Try again").click()
     await expect(page.locator(".toast")).to_contain_text("tried again")
     await until(page, f"{VIDEO} && {VIDEO}.readyState > 1")

@@ -14,6 +14,7 @@ from securitycamd.web.registry import Call, Route, json_reply
 from securitycamd.web.schemas.ai import AiReply, AnalysisReply, RerunBody, RerunReply, ai_reply, analysis_reply
 from securitycamd.web.schemas.events import EventPath
 from securitycamd.web.schemas.jobs import RetriedReply
+from securitycamd.web.ui.query import GalleryQuery
 
 ANALYSER: Final = "analyser"
 
@@ -49,7 +50,7 @@ async def rerun_some(call: Call[None, None, RerunBody]) -> web.Response:
 async def rerun_from_page(call: Call[EventPath, None, None]) -> web.Response:
     """Describe an event once more, and go back to its page."""
     await call.app[keys.RERUNS].one(call.principal, call.path.id)
-    raise web.HTTPSeeOther(f"/events/{call.path.id}")
+    raise web.HTTPSeeOther(GalleryQuery.read(call.request.query).url(f"/events/{call.path.id}"))
 
 
 ROUTES: Final = [

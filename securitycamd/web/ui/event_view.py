@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 
 from securitycamd.domain.history import Entry
 from securitycamd.domain.jobs import JobKind, JobState
-from securitycamd.domain.models import Camera, Event, LogLine
-from securitycamd.domain.names import ConversionStatus
+from securitycamd.domain.models import AnalysisRecord, Camera, Event, LogLine
+from securitycamd.domain.names import AnalysisState, ConversionStatus, ReadBy, StillNote
 from securitycamd.services.jobs import JobReport
 from securitycamd.web.ui.contexts import Action, Fact, Site, StepState, StepView
 from securitycamd.web.ui.event_contexts import (
@@ -36,6 +36,12 @@ STORAGE_AWAY: Final = (
 AROUND: Final = timedelta(seconds=60)
 """So long before and after the motion the camera's log is of interest."""
 GONE: Final = "The clip is gone"
+_STILL_NOTES: Final = {
+    StillNote.SINGLE: "Only one picture was there to look at.",
+    StillNote.IDENTICAL: "Both pictures show the same.",
+    StillNote.BLACK_A: "Picture A is black.",
+    StillNote.BLACK_B: "Picture B is black.",
+}
 _CONVERTED: Final = frozenset({ConversionStatus.COMPLETE, ConversionStatus.OPTIMIZED})
 _OTHER_WORK: Final = {
     JobKind.STILLS: "Pictures could not be made from the clip",
@@ -58,6 +64,8 @@ class Around:
     later: int | None = None
     """The next events within the filter that the reader came from."""
     frame_rate: float = 15.0
+    analysis: AnalysisRecord = field(default_factory=AnalysisRecord)
+    """How its description came about."""
 
     def job(self, kind: JobKind) -> JobReport | None:
         """How a job of the event stands."""
@@ -126,12 +134,12 @@ def event_context(
         can_compare=all(still.url for still in stills),
         description=event.ai_description or None,
         description_step=description,
-        description_note=None,
-        describe_url=retry(JobKind.ANALYSE) if description.state is StepState.FAILED else None,
+        description_note=" ".join(_description_notes(around.analysis)) or None,
+        describe_url=_describe_url(description, here) if may_change else None,
         steps=steps,
         tags=tags_of(event),
         badge=badge_of(event),
-        facts=tuple(_facts(event, name, around.sizes or {})),
+        facts=(*_facts(event, name, around.sizes or {}), *_analysis_facts(around.analysis)),
         failures=tuple(
             FailureView(title, job.last_error or "It is not known why.", retry(kind))
             for kind, title in _OTHER_WORK.items()
@@ -252,6 +260,36 @@ def _facts(event: Event, camera_name: str, sizes: Mapping[str, int]) -> Iterable
         yield Fact("Clip", " · ".join(clip))
     yield Fact("Camera", camera_name if camera_name == event.camera_id else f"{camera_name} ({event.camera_id})")
     yield Fact("Event", f"#{count(event.id)}")
+
+
+def _analysis_facts(record: AnalysisRecord) -> Iterable[Fact]:
+    models = dict.fromkeys(model for model in (record.vision_model, record.text_model) if model)
+    if models:
+        yield Fact("Models", ", ".join(models))
+    times = [seconds for seconds in (record.vision_seconds, record.text_seconds) if seconds is not None]
+    if times:
+        each = " + ".join(f"{seconds:.1f}" for seconds in times)
+        yield Fact("Described in", f"{each} s")
+    if record.prompt_version:
+        yield Fact("Prompts", record.prompt_version)
+
+
+def _description_notes(record: AnalysisRecord) -> Iterable[str]:
+    """How the description came about, where that matters to who reads it."""
+    if record.state is AnalysisState.AGAIN:
+        yield "It is described once more; this is what was said before."
+    if record.read_by is ReadBy.RULES:
+        yield "The models gave no orderly answer: what was seen was read from their words by rules."
+    if record.read_by is ReadBy.STILLS:
+        yield "No model was asked: there is nothing to see in the pictures."
+    for note in record.still_notes:
+        yield _STILL_NOTES[note]
+
+
+def _describe_url(description: StepView, here: Callable[[str], str]) -> str | None:
+    if description.state is StepState.FAILED:
+        return here(f"/retry/{JobKind.ANALYSE}")
+    return here("/describe-again") if description.state is StepState.DONE else None
 
 
 def _clip_size(event: Event, sizes: Mapping[str, int]) -> Iterable[str]:

@@ -1,14 +1,15 @@
 """The page of an event: what it says in each state, and what it offers."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from securitycamd.domain.history import Entry, What
 from securitycamd.domain.jobs import JobKind, JobState
-from securitycamd.domain.models import LogLine
-from securitycamd.domain.names import ConversionStatus, EventStatus, LogLevel
+from securitycamd.domain.models import AnalysisRecord, LogLine
+from securitycamd.domain.names import AnalysisState, ConversionStatus, EventStatus, LogLevel, ReadBy, StillNote
 from securitycamd.domain.principal import TRUSTED_OPERATOR
 from securitycamd.services.jobs import JobReport
 from securitycamd.web.ui.contexts import StepState
@@ -102,6 +103,28 @@ def test_a_failed_description_says_why_and_may_be_tried_again(render: Render) ->
     assert context.describe_url == "/events/48213/retry/analyse?before=5.24"
     assert event.ai_error
     assert event.ai_error in render(context)
+
+
+def test_how_a_description_came_about_is_told(render: Render) -> None:
+    record = AnalysisRecord(
+        AnalysisState.DONE, "moondream", 20.04, "deepseek-r1", 4.1, "2026-3", ReadBy.RULES, (StillNote.BLACK_B,)
+    )
+    context = event_page(make_event(), analysis=record)
+    facts = {fact.label: fact.value for fact in context.facts}
+    assert (facts["Models"], facts["Described in"], facts["Prompts"]) == (
+        "moondream, deepseek-r1",
+        "20.0 + 4.1 s",
+        "2026-3",
+    )
+    assert context.description_note
+    assert "by rules" in context.description_note
+    assert "Picture B is black." in render(context)
+    assert context.describe_url == "/events/48213/describe-again?before=5.24"
+    again = event_page(make_event(), analysis=replace(record, state=AnalysisState.AGAIN))
+    assert again.description_note
+    assert again.description_note.startswith("It is described once more")
+    assert event_page(make_event(), analysis=record, may_change=False).describe_url is None
+    assert event_page(make_event()).description_note is None
 
 
 def test_other_work_that_failed_is_told_with_its_reason(render: Render) -> None:
