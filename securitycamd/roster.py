@@ -164,6 +164,7 @@ def task_specs(
                     Duty("stale leases", 10, shared.jobs.recover_stale),
                     Duty("converter size", 5, resize),
                     Duty("older texts", 2, shared.finding.take_in_texts),
+                    Duty("search index", 600, shared.finding.tidy_up),
                     Duty("log partitions", 3600, shared.logs.make_partitions),
                     Duty("old presence", 3600, shared.cameras.forget_old_presence),
                     Duty("log sources", 60, shared.log_search.look_for_sources),

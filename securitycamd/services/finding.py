@@ -12,6 +12,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+import structlog
+
 from securitycamd.db import cameras as camera_rows
 from securitycamd.db import event_index, kinds
 from securitycamd.db import event_totals as totals
@@ -20,6 +22,7 @@ from securitycamd.db import finding as rows
 from securitycamd.db import search as words
 from securitycamd.db.engine import Database
 from securitycamd.db.finding import Path, Window
+from securitycamd.db.tidying import tidy_words
 from securitycamd.domain.models import Event, EventFilter, FoundPage, Neighbours, Place, Total
 from securitycamd.domain.names import is_camera_id
 from securitycamd.domain.principal import Principal
@@ -28,12 +31,17 @@ from securitycamd.domain.words import read_search
 from securitycamd.services import looking
 from securitycamd.services.looking import Way, key_of, stretch_of
 
+log = structlog.get_logger(__name__)
+
 STREAMS_LIMIT: Final = 40
 """More kinds (a camera and a category) than these are not merged, but read all together."""
 RARE_STREAMS_LIMIT: Final = 120
 FEW_STREAMS: Final = 10
 COMMON_SHARE: Final = 0.1
 TEXTS_A_TURN: Final = 200
+GONE_LIMIT: Final = 2_000
+"""So many events that are gone may stay in the search's index."""
+TIDY_STEPS: Final = 20
 COUNT_LIMIT: Final = 1_000
 """What is not counted anyway is counted so far."""
 
@@ -43,6 +51,7 @@ class FindingService:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._told = False
 
     async def find(
         self,
@@ -209,6 +218,16 @@ class FindingService:
     async def take_in_texts(self) -> None:
         """Make some of the texts that are older than the search findable."""
         await event_index.read_some(self._database, limit=TEXTS_A_TURN)
+
+    async def tidy_up(self) -> None:
+        """Take some of the events that are gone out of the search's index."""
+        for _ in range(TIDY_STEPS):
+            more = await tidy_words(self._database, at_least=GONE_LIMIT)
+            if more is None and not self._told:
+                self._told = True
+                log.warning("the search's index cannot be kept small: the database's user may not set its variables")
+            if not more:
+                return
 
     async def ranked(self, principal: Principal, wanted: EventFilter, *, limit: int, offset: int = 0) -> FoundPage:
         """The events that say most often what is searched for, the best first; of many the best of the newest.
