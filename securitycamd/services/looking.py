@@ -20,7 +20,7 @@ LOOKUPS: Final = (200, 1_000)
 HITS: Final = 600
 """So many hits of the full-text index are looked at one by one in one go; where there may be more, events are read in
 the order of time instead."""
-TEXT_PATIENCE: Final = 3_000
+TEXT_PATIENCE: Final = 2_000
 """Events whose words are looked at in one request."""
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from securitycamd.db import event_index, removals
 from securitycamd.db import events as event_rows
+from securitycamd.db import search as search_rows
 from securitycamd.db.engine import Database, Transaction
 from securitycamd.domain.models import Event, EventFilter, NewEvent
 from securitycamd.domain.names import Category
@@ -187,3 +188,18 @@ async def test_texts_that_are_older_than_the_index_are_taken_in(database: Databa
         pass
     expected = [event for event in everything if says(event, read_search("van"))]
     assert ids((await finding.find(TRUSTED_OPERATOR, wanted, limit=100)).items) == ids(expected)
+
+
+async def test_a_beginning_of_many_words_is_found_all_the_same(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_rows, "WORDS_LIMIT", 2)
+    monkeypatch.setattr(search_rows, "BEGINNINGS_LIMIT", 4)
+    await register_all(database)
+    keys = {("camera_1", START + timedelta(hours=place)) for place in range(8)}
+    await add_events(database, [NewEvent(camera_id, moment, 1.0) for camera_id, moment in sorted(keys)])
+    everything = await event_rows.newest(database, EventFilter(), limit=10, offset=0)
+    for place, event in enumerate(everything):
+        await event_rows.update(database, event.id, {"note": f"plate{place}"})
+    page = await FindingService(database).find(TRUSTED_OPERATOR, EventFilter(text="plate*"), limit=20)
+    assert ids(page.items) == ids(everything)
