@@ -15,7 +15,7 @@ from securitycamd.domain.live import LiveSession
 _S = live_sessions.c
 _NOW: Final = func.utc_timestamp(6)
 _COLUMNS: Final = select(_S.id, _S.camera_id, _S.started_at, _S.seen_at, _S.ended_at)
-_OPEN: Final = Query(_COLUMNS.where(_S.ended_at.is_(None), _S.instance == bindparam("owner")).order_by(_S.id))
+_OPEN: Final = Query(_COLUMNS.where(_S.ended_at.is_(None), _S.instance == bindparam("owner")))
 _SINCE: Final = Query(
     _COLUMNS.where(one_of(_S.camera_id, "camera_ids"), _S.started_at >= bindparam("earliest"))
     .order_by(_S.camera_id, _S.started_at)
