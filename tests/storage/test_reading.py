@@ -112,7 +112,7 @@ async def test_a_link_that_takes_a_folders_place_after_the_look(
 async def test_who_is_given_up_while_it_opens_is_closed_when_it_is_open(
     root: Path, clip: Path, mount: Mount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    files = Files(root, threads=2, timeout_seconds=0.2)
+    files = Files(root, threads=2, timeout_seconds=1.0)
     real_open = os.open
 
     def slow_open(path: str | Path, flags: int, *args: int, **options: int) -> int:
@@ -134,7 +134,7 @@ async def test_who_is_given_up_while_it_opens_is_closed_when_it_is_open(
 async def test_a_read_that_hangs_is_given_up_and_closed_when_it_returns(
     root: Path, clip: Path, mount: Mount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    files = Files(root, threads=2, timeout_seconds=0.2)
+    files = Files(root, threads=2, timeout_seconds=1.0)
     real_read = os.pread
 
     def slow_read(descriptor: int, count: int, at: int) -> bytes:
@@ -154,7 +154,7 @@ async def test_a_read_that_hangs_is_given_up_and_closed_when_it_returns(
     assert await content_of(await files.open_reading("camera_1/videos/2_other.mp4", whole)) == b"other"
     mount.answer()
     await until(lambda: open_clips() == 0)
-    assert not files.hung
+    await until(lambda: not files.hung)
     files.close()
 
 
@@ -168,13 +168,13 @@ async def test_what_is_forgotten_is_closed(files: Files, clip: Path) -> None:
 
 
 async def test_closing_waits_for_a_thread_but_nobody_for_it(root: Path, clip: Path, mount: Mount) -> None:
-    files = Files(root, threads=1, timeout_seconds=0.2)
+    files = Files(root, threads=1, timeout_seconds=1.0)
     reading = await files.open_reading(CLIP, whole)
     assert reading is not None
     with pytest.raises(StorageUnavailableError):
         await files.run(mount.ask)
     reading.close()
-    await asyncio.sleep(0.5)  # longer than a call may wait to begin
+    await asyncio.sleep(1.5)  # longer than a call may wait to begin
     assert open_clips() == 1
     mount.answer()
     await until(lambda: open_clips() == 0)
