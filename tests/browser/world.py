@@ -67,7 +67,7 @@ class World:
     ) -> None:
         """Put files of an event on the share and report them. ``whole=False``: a clip that no program can read."""
         camera_id, event_id = event["camera_id"], event["id"]
-        scene = self.scenes[int(camera_id.rpartition("_")[2] or 0) % len(self.scenes)]
+        scene = self.scenes[(int(camera_id.rpartition("_")[2]) - 1) % len(self.scenes)]
         start = next(self._offsets)
         taken = datetime.fromisoformat(event["timestamp"])
         for file_type in files:
