@@ -1,0 +1,89 @@
+"""``securitycamd events`` and ``securitycamd digest`` against a running daemon."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from securitycamd.cli import main
+from tests.harness import DaemonProcess, wait_until
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaemonProcess]:
+    environment = {"SECURITYCAMD_SITE__TIME_ZONE": "UTC", "SECURITYCAMD_ANALYSER__ENABLED": "false"}
+    process = DaemonProcess(tmp_path_factory.mktemp("daemon"), tmp_path_factory.mktemp("footage"), environment).start()
+    camera = {"camera_id": "camera_1", "name": "Front", "location": "Garden", "ip_address": "127.0.0.1"}
+    process.call("POST", "/api/v1/cameras/register", camera)
+    for number in range(3):
+        body = {"camera_id": "camera_1", "timestamp": f"2026-03-01T10:00:0{number}", "motion_score": 1}
+        process.call("POST", "/api/v1/events", body)
+    # As if they were older than the search: the daemon takes them in by itself.
+    statements = (
+        "UPDATE events SET ai_phrase = CONCAT('A \x1b[31mladder at the wall, ', id), ai_category = 'nothing';"
+        "INSERT INTO unread_texts SELECT id FROM events WHERE id < 3;"
+    )
+    socket = process.folder / "state" / "mariadb" / "mariadbd.sock"
+    subprocess.run(["mariadb", f"--socket={socket}", "-uroot", "securitycam"], input=statements, text=True, check=True)
+    wait_until(lambda: ask(process, "events", "search", "ladder")["total"] == 2, seconds=60, what="texts are taken in")
+    yield process
+    process.stop()
+
+
+def run(daemon: DaemonProcess, *arguments: str) -> Result:
+    environment = {"SECURITYCAMD_SERVER__PORT": str(daemon.port), "SECURITYCAMD_SERVER__HOST": "127.0.0.1"}
+    return CliRunner(env=environment).invoke(main, arguments, prog_name="securitycamd")
+
+
+def ask(daemon: DaemonProcess, *arguments: str) -> Any:
+    ended = run(daemon, *arguments, "--json")
+    assert ended.exit_code == 0, ended.output
+    return json.loads(ended.stdout)
+
+
+def test_events_are_listed_page_by_page(daemon: DaemonProcess) -> None:
+    first = ask(daemon, "events", "list", "--limit", "2", "--unreviewed", "--camera", "camera_1")
+    assert [event["id"] for event in first["events"]] == [3, 2]
+    rest = ask(daemon, "events", "list", "--limit", "2", "--unreviewed", "--before", first["older"])
+    assert [event["id"] for event in rest["events"]] == [1]
+    shown = run(daemon, "events", "list", "--limit", "2")
+    assert f"--before {first['older']}" in shown.stderr
+    assert "2 of 3" in shown.stdout
+    assert "\x1b" not in shown.stdout
+    assert ask(daemon, "events", "list", "--starred")["events"] == []
+
+
+def test_events_are_searched(daemon: DaemonProcess) -> None:
+    found = ask(daemon, "events", "search", "the wall", "ladder", "?!")
+    assert [event["id"] for event in found["events"]] == [2, 1]
+    assert found["ignored"] == ["?!"]
+    assert {piece["text"] for snippet in found["snippets"] for piece in snippet["pieces"] if piece["is_hit"]} == {
+        "the wall",
+        "ladder",
+    }
+    assert len(ask(daemon, "events", "search", "ladd*", "--best")["events"]) == 2
+    assert "cannot be searched for: ?!" in run(daemon, "events", "search", "ladder", "?!").stderr
+
+
+def test_an_event_is_shown(daemon: DaemonProcess) -> None:
+    shown = run(daemon, "events", "show", "2")
+    assert shown.exit_code == 0
+    assert "ladder at the wall, 2" in shown.stdout
+    assert "\x1b" not in shown.stdout
+    assert run(daemon, "events", "show", "77").exit_code == 1
+
+
+def test_the_report_of_a_day_is_asked_for_and_shown(daemon: DaemonProcess) -> None:
+    assert "There is no report yet." in run(daemon, "digest").stdout
+    yesterday = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"
+    assert ask(daemon, "digest", yesterday, "--write")["date"] == yesterday
+    wait_until(lambda: ask(daemon, "digest")["state"] == "quiet", seconds=60, what="the report is written")
+    shown = run(daemon, "digest", yesterday)
+    assert f"{yesterday}: 0 events" in shown.stdout
+    assert "No camera saw motion on this day." in shown.stdout
+    assert run(daemon, "digest", "2020-01-01").exit_code == 1
+    assert run(daemon, "digest", "soon").exit_code == 1
