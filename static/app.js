@@ -42,7 +42,7 @@ addEventListener("submit", (event) => {
 });
 
 // What opens over the page closes again by Escape or a touch beside it.
-const drops = document.querySelectorAll("details.more, details.watch-small");
+const drops = document.querySelectorAll("details.more, details.watch-small, details.further-filters");
 addEventListener("click", (event) => {
   for (const drop of drops) if (drop.open && !drop.contains(event.target)) drop.open = false;
 });

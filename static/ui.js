@@ -67,7 +67,8 @@ async function fetched(url, options) {
     reached(false);
     throw new Error(NO_ANSWER);
   }
-  reached(true);
+  // A part of the server that is away (503) is told as the whole would be: what is shown stays.
+  reached(response.status < 500);
   if (response.ok) return response;
   let sentence = `The server answered ${response.status}.`;
   if (response.headers.get("Content-Type")?.includes("json")) {

@@ -159,7 +159,7 @@ class TestFilters:
         await expect(page).not_to_have_url(re.compile("min_confidence"))
 
     async def test_search_finds_what_was_noted(self, filled: World, open_page: OpenPage) -> None:
-        page = await open_page(filled.url)
+        page = await open_page(f"{filled.url}/?camera_id=camera_2")
         await page.locator(".item .card").first.focus()
         event_id = await page.locator(".item").first.get_attribute("data-event")
         await page.keyboard.press("n")
@@ -169,6 +169,11 @@ class TestFilters:
         await expect(own).to_contain_text("the zebra <b>escaped</b>", timeout=SLOW_MS)
         await page.keyboard.press("/")
         await expect(page.locator("#search")).to_be_focused()
+        await page.keyboard.type("zebra")
+        await page.keyboard.press("Enter")
+        await expect(page).to_have_url(re.compile("q=zebra"))
+        await expect(page.locator(".item")).to_have_count(1)
+        await expect(page.locator(f'.item[data-event="{event_id}"]')).to_be_visible()
 
     async def test_the_choice_of_cameras_comes_back(self, filled: World, open_page: OpenPage) -> None:
         page = await open_page(filled.url)

@@ -383,6 +383,18 @@ def test_who_may_only_look_is_offered_nothing_else(render: Render) -> None:
     assert 'data-may-change="0"' in page
 
 
+def test_a_storage_that_is_gone_is_said_and_the_rest_is_shown(render: Render) -> None:
+    page = FoundPage([make_event()], Total(1, is_exact=True), 0, None, None)
+    context = gallery_context(
+        page, CAMERAS, GalleryQuery(), site=SITE, now=NOW, server_url="http://x", notice="The storage is not there."
+    )
+    html = render(context)
+    parse(html)
+    assert 'class="warning"' in html
+    assert "The storage is not there." in html
+    assert 'class="card"' in html
+
+
 def test_a_card_shows_what_was_done_with_its_event(render: Render) -> None:
     event = make_event(reviewed=True, protected=True, note="The <post> came")
     card = gallery([event]).days[0].cards[0]
