@@ -37,7 +37,7 @@ async def details(call: Call[CameraPath, None, None]) -> web.Response:
     return json_reply(details_reply(found, datetime.now(UTC), settings.site.zone, silence))
 
 
-async def change(call: Call[CameraPath, None, CameraChange]) -> web.Response:
+async def change_camera(call: Call[CameraPath, None, CameraChange]) -> web.Response:
     """Rename, move, hide or show a camera."""
     told = call.body
     camera = await call.app[keys.CAMERAS].describe(
@@ -108,7 +108,7 @@ ROUTES: Final = [
         _ONE,
         Audience.OPERATOR,
         "Rename, hide or show a camera",
-        change,
+        change_camera,
         tag="cameras",
         path_model=CameraPath,
         body=CameraChange,
