@@ -101,7 +101,9 @@ def _errors(route: Route) -> dict[int, str]:
         errors |= {409: "The file does not continue there", 413: "The file is too large"}
     if route.method == "POST" and "tasks" in route.path:
         errors[409] = "Not possible now"
-    if route.tag == "storage" and route.method != "GET":
+    if (route.tag == "storage" and route.method != "GET") or (
+        route.tag == "cameras" and route.method in {"POST", "DELETE"}
+    ):
         errors[409] = "Not possible now"
     errors[503] = "The database or the storage is away; try again"
     return dict(sorted(errors.items()))
