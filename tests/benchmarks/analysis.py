@@ -125,13 +125,14 @@ def queue_many(daemon: DaemonProcess, number: int) -> None:
     """Events with an analysis in the queue each, past the API."""
     run_sql(
         daemon.folder / "state" / "mariadb" / "mariadbd.sock",
-        "securitycamd",
+        "securitycam",
         [
             (
-                "INSERT INTO events (camera_id, timestamp, motion_score, status, image_a_transferred, image_b_transferred,"
-                " image_a_path, image_b_path, mp4_conversion_status, created_at)"
-                " SELECT 'camera_1', '2025-01-01' + INTERVAL seq SECOND, 1, 'complete', 1, 1, 'camera_1/pictures/1_a.jpg',"
-                f" 'camera_1/pictures/1_b.jpg', 'pending', UTC_TIMESTAMP(6) FROM seq_1_to_{number}"
+                "INSERT INTO events (camera_id, timestamp, motion_score, status, image_a_transferred,"
+                " image_b_transferred, image_a_path, image_b_path, mp4_conversion_status, created_at)"
+                " SELECT 'camera_1', '2025-01-01' + INTERVAL seq SECOND, 1, 'complete', 1, 1,"
+                " 'camera_1/pictures/1_a.jpg', 'camera_1/pictures/1_b.jpg', 'pending', UTC_TIMESTAMP(6)"
+                f" FROM seq_1_to_{number}"
             ),
             (
                 "INSERT INTO jobs (event_id, kind, state, run_after, created_at, updated_at)"
