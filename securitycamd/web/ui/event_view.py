@@ -271,7 +271,7 @@ def _analysis_facts(record: AnalysisRecord) -> Iterable[Fact]:
         each = " + ".join(f"{seconds:.1f}" for seconds in times)
         yield Fact("Described in", f"{each} s")
     if record.prompt_version:
-        yield Fact("Prompts", record.prompt_version)
+        yield Fact("Prompt version", record.prompt_version)
 
 
 def _description_notes(record: AnalysisRecord) -> Iterable[str]:

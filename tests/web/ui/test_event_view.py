@@ -111,7 +111,7 @@ def test_how_a_description_came_about_is_told(render: Render) -> None:
     )
     context = event_page(make_event(), analysis=record)
     facts = {fact.label: fact.value for fact in context.facts}
-    assert (facts["Models"], facts["Described in"], facts["Prompts"]) == (
+    assert (facts["Models"], facts["Described in"], facts["Prompt version"]) == (
         "moondream, deepseek-r1",
         "20.0 + 4.1 s",
         "2026-3",
