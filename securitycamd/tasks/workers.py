@@ -54,6 +54,9 @@ class JobWorkers:
             return False
         if self.admit is not None and not await self.admit():
             return False
+        # Looking may take seconds, in which an operator can have paused it.
+        if control.paused or control.stopping.is_set():
+            return False
         try:
             job = await self.jobs.claim(self.kind, lease_seconds=self.lease_seconds())
         except DatabaseUnavailableError:

@@ -85,9 +85,17 @@ async def start() -> AsyncIterator[StartLoop]:
     """A function that starts workers on a work; they end with the test."""
     loops: list[Loop] = []
 
-    def start(work: Work, *, slots: int | Callable[[], int] = 2, ready: Callable[[], bool] = lambda: True) -> Loop:
+    def start(
+        work: Work,
+        *,
+        slots: int | Callable[[], int] = 2,
+        ready: Callable[[], bool] = lambda: True,
+        admit: Callable[[], Awaitable[bool]] | None = None,
+    ) -> Loop:
         room = slots if callable(slots) else lambda: slots
-        made = JobWorkers(KIND, work.queue, work, slots=room, lease_seconds=lambda: LEASE_SECONDS, ready=ready)
+        made = JobWorkers(
+            KIND, work.queue, work, slots=room, lease_seconds=lambda: LEASE_SECONDS, ready=ready, admit=admit
+        )
         control = TaskControl()
         loop = Loop(control, asyncio.create_task(made.run(control), name="workers"))
         loops.append(loop)
@@ -183,6 +191,41 @@ async def test_nothing_is_claimed_while_what_all_need_is_away(bench: Bench, star
     assert work.begun == []
     assert (await bench.job(event_id)).attempts == 0
     there = True
+    await until(lambda: work.begun == [event_id])
+
+
+async def test_nothing_is_claimed_that_is_not_admitted(bench: Bench, start: StartLoop) -> None:
+    event_id = await bench.clip(None)
+    answers = [False, False, True]
+    work = Work(bench.shared.jobs)
+    work.gate.set()
+
+    async def admit() -> bool:
+        return answers.pop(0) if len(answers) > 1 else answers[0]
+
+    start(work, admit=admit)
+    await until(lambda: work.begun == [event_id])
+    assert answers == [True]
+
+
+async def test_paused_while_it_looks_it_claims_nothing(bench: Bench, start: StartLoop) -> None:
+    event_id = await bench.clip(None)
+    looking, answer = asyncio.Event(), asyncio.Event()
+    work = Work(bench.shared.jobs)
+    work.gate.set()
+
+    async def admit() -> bool:
+        looking.set()
+        await answer.wait()
+        return True
+
+    loop = start(work, admit=admit)
+    await looking.wait()
+    loop.control.pause()
+    answer.set()
+    await asyncio.sleep(0.1)  # five rests
+    assert work.begun == []
+    loop.control.resume()
     await until(lambda: work.begun == [event_id])
 
 
