@@ -24,7 +24,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaemonProcess]:
         process.call("POST", "/api/v1/events", body)
     # As if they were older than the search: the daemon takes them in by itself.
     statements = (
-        "UPDATE events SET ai_phrase = CONCAT('A \x1b[31mladder at the wall, ', id), ai_category = 'nothing';"
+        "UPDATE events SET ai_phrase = CONCAT('A \x1b[31m ladder at the wall, ', id);"
         "INSERT INTO unread_texts SELECT id FROM events WHERE id < 3;"
     )
     socket = process.folder / "state" / "mariadb" / "mariadbd.sock"
