@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from aiohttp import web
+
 from securitycamd.resources import resource
 
 STATIC_PREFIX: Final = "/static/"
@@ -58,6 +60,11 @@ class Assets:
         # A page from before an upgrade asks with the old release: it gets what there is, not to be kept.
         is_release = len(release) == RELEASE_LENGTH and release.isalnum()
         return (self.files.get(rest) if is_release else None), release == self.release
+
+
+def accepts_gzip(request: web.Request) -> bool:
+    """Whether a reader takes gzip."""
+    return "gzip" in request.headers.get("Accept-Encoding", "")
 
 
 def read_assets() -> Assets:

@@ -56,7 +56,7 @@ async def front(call: Call[None, None, None]) -> web.Response:
                 "health": "/api/v1/health",
             }
         )
-    response.headers["Vary"] = "Accept"
+    response.headers.add("Vary", "Accept")
     return response
 
 

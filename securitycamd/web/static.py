@@ -10,6 +10,7 @@ from aiohttp import ETag, web
 from securitycamd.domain.errors import NotFoundError
 from securitycamd.domain.principal import Audience
 from securitycamd.web import keys
+from securitycamd.web.assets import accepts_gzip
 from securitycamd.web.registry import Call, Input, Route, json_reply
 from securitycamd.web.ui.environment import theme_colours
 
@@ -35,7 +36,7 @@ async def static(call: Call[StaticPath, None, None]) -> web.StreamResponse:
     known = call.request.if_none_match or ()
     if any(tag.value == asset.tag for tag in known):
         return web.Response(status=304, headers={**headers, "ETag": f'W/"{asset.tag}"'})
-    if "gzip" not in call.request.headers.get("Accept-Encoding", ""):
+    if not accepts_gzip(call.request):
         return web.FileResponse(asset.path, headers=headers)
     response = web.Response(body=asset.packed, headers={**headers, "Content-Encoding": "gzip"})
     response.etag = ETag(asset.tag, is_weak=True)

@@ -79,7 +79,7 @@ def _measure(connection: http.client.HTTPConnection, path: str, turns: int) -> t
     taken, size = [], 0
     for turn in range(turns + 1):
         started = time.perf_counter()
-        connection.request("GET", path, headers={"Accept": "text/html"})
+        connection.request("GET", path, headers={"Accept": "text/html", "Accept-Encoding": "gzip"})
         response = connection.getresponse()
         size = len(response.read())
         if response.status not in {200, 404}:

@@ -1,5 +1,6 @@
 """Pages and media through the whole application, with real files in the storage root."""
 
+import gzip
 import io
 import re
 from email.utils import formatdate
@@ -124,6 +125,18 @@ class TestGallery:
         for ids in ("", "x", "1,", ",".join(str(number) for number in range(101))):
             async with site.client.get(f"/fragments/events?ids={ids}", headers=HTML) as response:
                 assert response.status == 422
+
+    async def test_a_page_comes_compressed_to_who_takes_that(self, site: Site, event: Any) -> None:
+        url, headers = "/?date=2025-10-28", HTML | {"Accept-Encoding": "gzip"}
+        whole = await _page(site, url)
+        async with site.client.get(url, headers=headers, auto_decompress=False) as response:
+            assert response.headers["Content-Encoding"] == "gzip"
+            assert "Accept-Encoding" in response.headers.getall("Vary")
+            packed = await response.read()
+        assert len(packed) < len(whole) / 4
+        assert "</html>" in gzip.decompress(packed).decode()
+        async with site.client.get(url, headers=HTML | {"Accept-Encoding": "identity"}) as response:
+            assert "Content-Encoding" not in response.headers
 
     async def test_the_rail_alone_tells_the_cameras(self, site: Site, event: Any) -> None:
         assert "1 camera online" in await _page(site, "/fragments/cameras")
