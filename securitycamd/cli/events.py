@@ -83,7 +83,10 @@ def show(event_id: int, config: Path | None, *, as_json: bool) -> None:
             click.echo(f"{name:<24} {_plain(value)}")
 
 
-@click.command()
+@click.command(
+    epilog="Examples:\n\n  securitycamd digest\n\n  securitycamd digest 2025-10-28 --write\n\n"
+    "Ends with 0 when all went well, 1 when the daemon refused, 2 when a setting is wrong, 3 when no daemon answers."
+)
 @click.argument("date", required=False)
 @click.option("--write", is_flag=True, help="Have it written anew.")
 @config_option
