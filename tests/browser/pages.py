@@ -12,6 +12,8 @@ PAGES: Final = {
     "strays": "/storage/strays",
     "logs": "/logs",
     "system": "/system",
+    "live camera": "/live/{camera}",
+    "digests": "/digests",
     "docs": "/docs",
     "error": "/events/4000000000",
 }
