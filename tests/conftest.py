@@ -7,10 +7,12 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import jinja2
 import pytest
 import uvloop
 from aiohttp import web
@@ -26,7 +28,10 @@ from securitycamd.db.tables import metadata, migrations
 from securitycamd.media.pool import Media
 from securitycamd.settings import Settings
 from securitycamd.storage.files import Files
-from securitycamd.web.app import make_app
+from securitycamd.web.api import reference
+from securitycamd.web.app import API_ROUTES, make_app
+from securitycamd.web.assets import read_assets
+from securitycamd.web.ui.environment import environment_options
 
 INSTANCE = "00000000000000aa"
 
@@ -206,6 +211,32 @@ class Site:
         """Post an event."""
         body = {"camera_id": camera_id, "timestamp": timestamp, "motion_score": 1250.5, "confidence_score": 62.0}
         return await self.json("POST", "/api/v1/events", json=body)
+
+
+class CompiledTemplates(jinja2.BytecodeCache):
+    """Compiled once a process: half a second that each of a thousand applications would take."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
+        if (code := self._compiled.get(bucket.key)) is not None:
+            bucket.bytecode_from_string(code)
+
+    def dump_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
+        self._compiled[bucket.key] = bucket.bytecode_to_string()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def made_once() -> Iterator[None]:
+    """What is the same for every application of a process, and costs much: files, templates, the API's document."""
+    options = environment_options() | {"bytecode_cache": CompiledTemplates()}
+    document = cache(partial(reference.render_document, API_ROUTES))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("securitycamd.web.app.environment_options", lambda: options)
+        patch.setattr("securitycamd.web.app.read_assets", cache(read_assets))
+        patch.setattr(reference, "render_document", lambda _routes, site_name: document(site_name))
+        yield
 
 
 @pytest.fixture
