@@ -92,7 +92,7 @@ class Search:
 @lru_cache(maxsize=4096)
 def _letters(character: str) -> str:
     """What of a character counts: lower case, no accents, compatible forms as one."""
-    return "".join(each for each in unicodedata.normalize("NFKD", character.casefold()) if each.isalnum())
+    return "".join(each for each in unicodedata.normalize("NFKD", character).casefold() if each.isalnum())
 
 
 def _is_mark(character: str) -> bool:

@@ -44,7 +44,7 @@ class TestLive:
     async def test_a_new_event_appears_and_goes_through_its_states_without_a_reload(
         self, filled: World, open_page: OpenPage
     ) -> None:
-        page = await open_page(f"{filled.url}/?camera_id=camera_1&date=today")
+        page = await open_page(f"{filled.url}/?camera_id=camera_1&date=today&limit=100")
         await page.evaluate("window.stays = true")
         before = await page.locator(".item").count()
         event = await asyncio.to_thread(filled.post_event, "camera_1")

@@ -60,7 +60,7 @@ def daemon(make_daemon: MakeDaemon) -> DaemonProcess:
     daemon.start()
     camera = {"camera_id": "camera_1", "name": "Front", "location": "Garden", "ip_address": "127.0.0.1"}
     assert daemon.call("POST", "/api/v1/cameras/register", camera)[0] in {200, 201}
-    wait_until((daemon.storage_root / "camera_1/thumbs").is_dir, seconds=15, what="the camera has its folders")
+    wait_until((daemon.storage_root / "camera_1/thumbs").is_dir, seconds=60, what="the camera has its folders")
     return daemon
 
 

@@ -177,4 +177,4 @@ async def test_the_page_says_what_was_saved(site: Site) -> None:
             f" saved_bytes = 12800000 WHERE id = {event_id}"
         )
     async with site.client.get(f"/events/{event_id}") as response:
-        assert "5.1 MB (was 17.9 MB)" in (await response.text()).replace("\u00a0", " ").replace("\u202f", " ")
+        assert "5.1 MB, was 17.9 MB" in (await response.text()).replace("\u00a0", " ").replace("\u202f", " ")
