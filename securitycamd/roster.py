@@ -63,9 +63,10 @@ def task_specs(
             beat_seconds=float("inf"),
             critical_deaths=10,
             enabled=server is not None,
+            takes_commands=False,
         ),
-        TaskSpec("watchdog", "Shows that the event loop turns", watchdog.beat, beat_seconds=5),
-        TaskSpec(LOG_WRITER, "Keeps the daemon's own log lines", write_logs(kept, shared.logs)),
+        TaskSpec("watchdog", "Shows that the event loop turns", watchdog.beat, beat_seconds=5, takes_commands=False),
+        TaskSpec(LOG_WRITER, "Keeps the daemon's own log lines", write_logs(kept, shared.logs), takes_commands=False),
         TaskSpec("health", "Runs the health rules", watch_health(shared.health)),
         TaskSpec(
             "storage guard",
@@ -146,7 +147,13 @@ def task_specs(
             remove_cameras(shared.camera_removal),
             beat_seconds=120,
         ),
-        TaskSpec(GAUGES, "Measures what the server takes", measure(shared.gauges, shared.system), beat_seconds=60),
+        TaskSpec(
+            GAUGES,
+            "Measures what the server takes",
+            measure(shared.gauges, shared.system),
+            beat_seconds=60,
+            takes_commands=False,
+        ),
         TaskSpec(
             DIGEST_TASK,
             "Has each day's report written",

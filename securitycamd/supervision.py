@@ -101,6 +101,8 @@ class TaskSpec:
     enabled: bool = True
     on_run_now: Callable[[float | None], None] | None = None
     """Of a task that works at certain times only: lets it work now, for so many minutes or until it is done."""
+    takes_commands: bool = True
+    """Whether an operator may pause, resume and wake it; not where the daemon would be no use without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,8 @@ class TaskReport:
     beat_age_seconds: float
     overdue: bool
     """It runs, but has not beaten as often as promised."""
+    takes_commands: bool
+    """Whether an operator may pause, resume and wake it now."""
 
 
 class _Supervised:
@@ -170,6 +174,7 @@ class _Supervised:
             self.since,
             round(age, 1),
             running and age > self.spec.beat_seconds,
+            self.spec.takes_commands and self.spec.enabled,
         )
 
 
@@ -201,13 +206,15 @@ class Supervisor:
         Raises:
             NotFoundError: no such task.
             InvalidError: it has no window, so that it cannot be told for how long.
-            ConflictError: it is switched off in the settings.
+            ConflictError: it is switched off in the settings, or always runs.
         """
         task = self._tasks.get(name)
         if task is None:
             raise NotFoundError(f"There is no task named {name}.")
         if task.state is TaskState.DISABLED:
             raise ConflictError(f"{name} is switched off in the settings.")
+        if not task.spec.takes_commands:
+            raise ConflictError(f"{name} always runs: the server would be no use without it.")
         match action:
             case "pause":
                 task.control.pause()

@@ -202,7 +202,9 @@ def test_every_kind_of_job_has_a_time_after_which_it_is_late() -> None:
 # --- tasks --------------------------------------------------------------------------------------------------
 
 
-ALIVE = TaskReport("converter", "Makes clips playable", TaskState.RUNNING, 0, None, NOW, 1.0, overdue=False)
+ALIVE = TaskReport(
+    "converter", "Makes clips playable", TaskState.RUNNING, 0, None, NOW, 1.0, overdue=False, takes_commands=True
+)
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,7 @@ class TaskReply(BaseModel):
     since: datetime
     beat_age_seconds: float
     overdue: bool
+    takes_commands: Annotated[bool, Field(description="whether it can be paused, resumed and told to run now")]
 
 
 class TaskPath(Input):

@@ -28,8 +28,6 @@ from securitycamd.web.ui.system_contexts import (
 from securitycamd.web.ui.words import age, count, moment, size
 
 SYSTEM_URL: Final = "/system"
-UNSTOPPABLE: Final = frozenset({"database", "watchdog", "log writer", "gauges"})
-"""Tasks that run as long as the server does."""
 KINDS: Final = {
     JobKind.REMUX: "Make clips playable",
     JobKind.ANALYSE: "Describe events",
@@ -92,8 +90,7 @@ def system_context(
 
 
 def _task(task: TaskReport) -> TaskView:
-    can_be_told = task.state is not TaskState.DISABLED and task.name not in UNSTOPPABLE
-    actions = ["resume" if task.state is TaskState.PAUSED else "pause", "run-now"] if can_be_told else []
+    actions = ["resume" if task.state is TaskState.PAUSED else "pause", "run-now"] if task.takes_commands else []
     is_troubled = task.overdue or task.state is TaskState.BACKING_OFF
     is_resting = task.state in {TaskState.PAUSED, TaskState.DISABLED, TaskState.STOPPED}
     return TaskView(
