@@ -1,10 +1,8 @@
 """The state of the whole server for its operator: tasks, queues, database, process, versions, settings."""
 
 import asyncio
-import json
 import platform
 import time
-import urllib.request
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +11,7 @@ from typing import Final, TypeVar
 import structlog
 
 from securitycamd import __version__
+from securitycamd.ai.version import server_version
 from securitycamd.config import LastReload, SettingsHolder, differing
 from securitycamd.db import status as database_status
 from securitycamd.db.engine import Database
@@ -171,7 +170,8 @@ class SystemService:
             self._versions["MariaDB"] = version
         self._versions["FFmpeg"] = await self._media.version()
         settings = self._settings.current.analyser
-        self._versions["Ollama"] = await asyncio.to_thread(_ollama_version, settings.url) if settings.enabled else None
+        if settings.enabled:
+            self._versions["Ollama"] = await asyncio.to_thread(server_version, settings.url, OUTSIDE_SECONDS)
         self._size_bytes = await _if_there(database_status.size_bytes(self._database))
 
     def _queue(self, kind: JobKind, depths: Sequence[QueueDepth]) -> QueueState:
@@ -210,7 +210,7 @@ class SystemService:
         )
 
     async def _disk(self) -> Disk | None:
-        found = await _if_there(self._files.disk())
+        found = await self._files.disk_if_there()
         return None if found is None else Disk(found.total_bytes, found.free_bytes)
 
     async def _look_ahead(self) -> Forecast | None:
@@ -235,12 +235,3 @@ async def _if_there(asked: Awaitable[Part]) -> Part | None:
         return await asked
     except UnavailableError:
         return None
-
-
-def _ollama_version(url: str) -> str | None:
-    try:
-        with urllib.request.urlopen(f"{url}/api/version", timeout=OUTSIDE_SECONDS) as reply:  # noqa: S310 - http(s) by the settings
-            version = json.loads(reply.read(4096))["version"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # away, or another program
-    return str(version)[:40]
