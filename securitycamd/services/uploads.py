@@ -131,10 +131,12 @@ class UploadService:
         A line that broke shows itself only when nothing more comes for :data:`CHUNK_SECONDS`; an agent that has
         come anew need not wait for that.
         """
-        work = self._receiving.get(path)
-        if work is not None:
+        # Again and again: another request that waited with this one may have begun first.
+        while (work := self._receiving.get(path)) is not None:
             work.cancel()
             await asyncio.wait([work])
+            if self._receiving.get(path) is work:
+                del self._receiving[path]
 
     def _path(self, event: Event, file_type: FileType) -> str:
         local = event.timestamp.astimezone(self._settings.current.site.zone).replace(tzinfo=None)
