@@ -110,12 +110,24 @@ class DigestService:
         this_day = today(settings.site.zone, now)
         if settings.digest.enabled and is_due(now.astimezone(settings.site.zone), settings.digest.at):
             yesterday = this_day - timedelta(days=1)
-            if await rows.one(self._database, yesterday) is None:
-                await self._database.transact(lambda transaction: rows.begin(transaction, yesterday, now))
+            await self._begin(yesterday, day_bounds(yesterday, settings.site.zone)[1], now)
         for digest in await rows.waiting(self._database, this_day - LOOK_BACK, limit=10):
             due_at = digest.updated_at + retry_after(digest.attempts) if digest.attempts else digest.updated_at
             if now >= due_at and await rows.claim(self._database, digest, now):
                 await self._write(replace(digest, attempts=digest.attempts + 1))
+
+    async def _begin(self, day: date, ended_at: datetime, now: datetime) -> None:
+        """Have the report of a day that is over; once more where somebody had it written before the day's end."""
+        known = await rows.one(self._database, day)
+        if known is not None and (known.state is DigestState.WAITING or known.updated_at >= ended_at):
+            return
+
+        async def work(transaction: Transaction) -> None:
+            await rows.begin(transaction, day, now)
+            if known is not None:
+                await rows.again(transaction, day, now)
+
+        await self._database.transact(work)
 
     async def _write(self, digest: Digest) -> None:
         facts = await self.gather(digest.day)
