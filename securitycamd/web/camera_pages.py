@@ -1,7 +1,5 @@
 """The pages about cameras, and what their forms ask for."""
 
-import asyncio
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -11,7 +9,7 @@ from securitycamd.domain.errors import InvalidError
 from securitycamd.domain.principal import Audience
 from securitycamd.web import keys
 from securitycamd.web.pages import render, site_of
-from securitycamd.web.registry import BODY_SECONDS, Call, Route
+from securitycamd.web.registry import Call, Route, read_form
 from securitycamd.web.schemas.common import CameraPath
 from securitycamd.web.ui.camera_view import CAMERAS_URL, camera_context, camera_url, cameras_context
 
@@ -49,7 +47,7 @@ async def refresh(call: Call[CameraPath, None, None]) -> web.Response:
 
 async def edit(call: Call[CameraPath, None, None]) -> web.Response:
     """Take the operator's words for a camera."""
-    form = await _form(call.request)
+    form = await read_form(call.request)
     await call.app[keys.CAMERAS].describe(
         call.principal, call.path.camera_id, name=form.get("name", ""), location=form.get("location", "")
     )
@@ -70,7 +68,7 @@ async def show(call: Call[CameraPath, None, None]) -> web.Response:
 
 async def remove(call: Call[CameraPath, None, None]) -> web.Response:
     """Remove a camera. The form says what goes before it is sent."""
-    form = await _form(call.request)
+    form = await read_form(call.request)
     if form.get("footage") not in {"keep", "remove"}:
         raise InvalidError("footage", "say whether its footage is kept or removed")
     if form.get("sure") != "yes":
@@ -88,12 +86,6 @@ async def restore(call: Call[CameraPath, None, None]) -> web.Response:
     """Stop a removal, or bring a removed camera back."""
     await call.app[keys.CAMERA_REMOVAL].undo(call.principal, call.path.camera_id)
     raise web.HTTPSeeOther(camera_url(call.path.camera_id))
-
-
-async def _form(request: web.Request) -> Mapping[str, str]:
-    async with asyncio.timeout(BODY_SECONDS):
-        form = await request.post()
-    return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
 def _command(name: str, audience: Audience, summary: str, handler: Any) -> Route:

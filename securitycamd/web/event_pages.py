@@ -15,7 +15,7 @@ from securitycamd.domain.times import Span
 from securitycamd.services.review import Change
 from securitycamd.web import keys
 from securitycamd.web.pages import render, site_of
-from securitycamd.web.registry import Call, Input, Route
+from securitycamd.web.registry import Call, Input, Route, read_form
 from securitycamd.web.ui.event_view import AROUND, Around, event_context
 from securitycamd.web.ui.query import GalleryQuery
 
@@ -162,8 +162,7 @@ async def unreview(call: Call[EventPagePath, None, None]) -> web.Response:
 
 async def note(call: Call[EventPagePath, None, None]) -> web.Response:
     """Keep an operator's words on it."""
-    words = (await call.request.post()).get("note", "")
-    return await _change(call, Change(note=words if isinstance(words, str) else ""))
+    return await _change(call, Change(note=(await read_form(call.request)).get("note", "")))
 
 
 async def retry(call: Call[RetryPath, None, None]) -> web.Response:

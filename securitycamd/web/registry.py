@@ -4,7 +4,8 @@ A handler gets a :class:`Call` whose parts are already validated, and returns a 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
@@ -100,9 +101,25 @@ def _parameters(request: web.Request, model: type[BaseModel]) -> dict[str, Any]:
 
 
 async def _read(request: web.Request) -> bytes:
+    async with _patience():
+        return await request.read()
+
+
+async def read_form(request: web.Request) -> dict[str, str]:
+    """The fields of a form, each once; files among them are left out."""
+    async with _patience():
+        try:
+            form = await request.post()
+        except (ValueError, LookupError):  # broken parts, or a character set that there is not
+            raise web.HTTPBadRequest from None
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+@asynccontextmanager
+async def _patience() -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            return await request.read()
+            yield
     except web.RequestPayloadError:  # not encoded as its headers say
         raise web.HTTPBadRequest from None
     except TimeoutError:

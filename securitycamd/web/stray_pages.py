@@ -1,6 +1,5 @@
 """The page of stray files, and what its forms ask for."""
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -10,7 +9,7 @@ from securitycamd.domain.errors import InvalidError
 from securitycamd.domain.principal import Audience
 from securitycamd.web import keys
 from securitycamd.web.pages import render, site_of
-from securitycamd.web.registry import BODY_SECONDS, Call, Route
+from securitycamd.web.registry import Call, Route, read_form
 from securitycamd.web.schemas.strays import StrayPathQuery
 from securitycamd.web.ui.strays_view import PAGE_SIZE, STRAYS_URL, StraysQuery, strays_context
 
@@ -34,9 +33,7 @@ async def strays(call: Call[None, Any, None]) -> web.Response:
 
 async def link(call: Call[None, StrayPathQuery, None]) -> web.Response:
     """Give a file to an event, and show the event."""
-    async with asyncio.timeout(BODY_SECONDS):
-        form = await call.request.post()
-    text = str(form.get("event_id", "")).strip()
+    text = (await read_form(call.request)).get("event_id", "").strip()
     if not (text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER):
         raise InvalidError("event_id", "must be the number of an event")
     event = await call.app[keys.STRAYS].link(call.principal, call.query.path, int(text))

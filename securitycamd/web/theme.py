@@ -1,6 +1,5 @@
 """The reader's choice of theme: a cookie, so that the first byte of a page is in the right one."""
 
-import asyncio
 from typing import Final, cast, get_args
 from urllib.parse import urlsplit
 
@@ -8,7 +7,7 @@ from aiohttp import web
 
 from securitycamd.domain.errors import InvalidError
 from securitycamd.domain.principal import Audience
-from securitycamd.web.registry import BODY_SECONDS, Call, Route
+from securitycamd.web.registry import Call, Route, read_form
 from securitycamd.web.ui.contexts import Theme
 
 COOKIE: Final = "theme"
@@ -25,10 +24,8 @@ def chosen_theme(request: web.Request) -> Theme:
 
 async def choose(call: Call[None, None, None]) -> web.Response:
     """Remember the choice, and go back to where it was made."""
-    async with asyncio.timeout(BODY_SECONDS):
-        form = await call.request.post()
-    theme = form.get("theme")
-    if not isinstance(theme, str) or theme not in THEMES:
+    theme = (await read_form(call.request)).get("theme")
+    if theme not in THEMES:
         raise InvalidError("theme", f"use one of {', '.join(THEMES)}")
     response = web.Response(status=303, headers={"Location": way_back(call.request)})
     response.set_cookie(COOKIE, theme, max_age=REMEMBERED_SECONDS, samesite="Lax", httponly=True, path="/")
