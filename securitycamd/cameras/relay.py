@@ -118,6 +118,8 @@ class Relay:
         self._life: asyncio.Task[None] | None = None
         self._switching = asyncio.Lock()
         self._closing = False
+        self._address = ""
+        """Where it was last told to stream."""
         self.left_on = False
         """Whether the camera streams, or may, as far as it was not told to stop."""
         self._told_off = False
@@ -193,6 +195,10 @@ class Relay:
                 life.cancel()
                 raise
 
+    def end(self, reason: EndReason) -> None:
+        """End the stream; whoever watches is told why."""
+        self._end(reason)
+
     async def switch_off(self) -> bool:
         """Tell a camera that may have been left on to stop; whether that is settled.
 
@@ -252,19 +258,22 @@ class Relay:
 
     async def _switch_off(self) -> bool:
         async with self._switching:
-            was_on = False
+            was_on = is_removed = False
             try:
                 if self.left_on:
-                    address = await self._parts.locate(self.camera_id)
-                    was_on = await self._parts.control.stop_stream(self.camera_id, address)
+                    try:
+                        address = await self._parts.locate(self.camera_id)
+                    except NotFoundError:
+                        is_removed, address = True, self._address
+                    was_on = bool(address) and await self._parts.control.stop_stream(self.camera_id, address)
             except CameraUnavailableError as error:
-                if not self._told_off:
+                # A camera that was removed is told once: nobody waits for it any more.
+                if not is_removed and not self._told_off:
                     reason = str(error)
                     log.warning("a camera could not be told to stop streaming", camera=self.camera_id, reason=reason)
                 self._told_off = True
-                return False
-            except NotFoundError:
-                pass  # it was removed
+                if not is_removed:
+                    return False
             self.left_on = self._told_off = False
             self._on_since = None
             await self._parts.ledger.closed(self.camera_id, was_on=was_on)
@@ -297,7 +306,7 @@ class Relay:
 
     async def _bring_pictures(self) -> None:
         parts, limits = self._parts, self._parts.limits()
-        address = await parts.locate(self.camera_id)
+        address = self._address = await parts.locate(self.camera_id)
         await parts.ledger.opening(self.camera_id)
         try:
             started = await parts.control.start_stream(self.camera_id, address)

@@ -22,7 +22,7 @@ from securitycamd.domain.errors import (
     NotFoundError,
     TooManyViewersError,
 )
-from securitycamd.domain.live import Poster, StreamState, StreamStatus
+from securitycamd.domain.live import EndReason, Poster, StreamState, StreamStatus
 from securitycamd.domain.models import Camera
 from securitycamd.domain.principal import DAEMON, Principal
 from securitycamd.services.cameras import CameraService
@@ -183,11 +183,12 @@ class LiveService:
             relay.retry_now()
 
     async def look_after(self) -> None:
-        """One round: note which cameras stream, and tell those that were left on to stop."""
+        """One round: note which cameras stream, end those of removed ones, and tell those left on to stop."""
         relays = list(self._relays.values())
         await rows.note_seen(
             self._database, {each.camera_id for each in relays if each.frame is not None}, self._instance
         )
+        await self._end_removed([relay for relay in relays if relay.is_busy])
         if not self._recovered:
             await self._recover()
         left = [relay for relay in self._relays.values() if relay.left_on and not relay.is_busy]
@@ -198,6 +199,14 @@ class LiveService:
         for camera_id, relay in list(self._relays.items()):
             if not relay.is_busy and not relay.left_on:
                 del self._relays[camera_id]
+
+    async def _end_removed(self, relays: Sequence[Relay]) -> None:
+        """Who watched a camera when it was removed sees it no longer than who comes now."""
+        if relays:
+            shown = {camera.camera_id for camera in await self._cameras.everything(DAEMON) if camera.removal is None}
+            for relay in relays:
+                if relay.camera_id not in shown:
+                    relay.end(EndReason.CAMERA_GONE)
 
     async def forget_old(self) -> None:
         """Let old sessions go."""

@@ -255,6 +255,9 @@ async def test_a_camera_that_was_removed_ends_its_stream(bench: Bench) -> None:
     bench.agent.cut()
     await until(lambda: viewer.ended)
     assert viewer.ended == {"camera_1": EndReason.CAMERA_GONE}
+    # Its agent is there still: it must not stay blind.
+    await until(lambda: not bench.relay.is_busy)
+    assert (bench.agent.is_on, bench.relay.left_on) == (False, False)
 
 
 async def test_a_fault_of_ours_ends_it_and_the_camera_is_stopped_later(
