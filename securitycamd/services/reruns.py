@@ -26,6 +26,7 @@ BATCH: Final = 200
 CALL_LIMIT: Final = 5000
 """So many events are queued in a call; who wants more calls again with the place that was returned."""
 _PLACE_END: Final = "_"
+_Place = tuple[datetime, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +94,22 @@ class RerunService:
         cameras = principal.visible(wanted.camera_id)
         if cameras == frozenset() or wanted.span.is_empty:
             return Requeued(0)
-        last = (LATEST, 0) if place is None else _read_place(place)
-        queued, found = 0, BATCH
-        while found == BATCH and queued < CALL_LIMIT:
-            found, last = await self._batch(principal, cameras, wanted, last)
-            queued += found
+        last: _Place | None = (LATEST, 0) if place is None else _read_place(place)
+        queued = 0
+        while last is not None and queued < CALL_LIMIT:
+            more, last = await self._batch(principal, cameras, wanted, last)
+            queued += more
         if queued:
             log.info("events are described once more for an operator", events=queued, who=principal.name)
             self._on_work(JobKind.ANALYSE)
-        return Requeued(queued, f"{last[0].isoformat()}{_PLACE_END}{last[1]}" if found == BATCH else None)
+        return Requeued(queued, None if last is None else f"{last[0].isoformat()}{_PLACE_END}{last[1]}")
 
     async def _batch(
-        self, principal: Principal, cameras: frozenset[str] | None, wanted: Rerun, last: tuple[datetime, int]
-    ) -> tuple[int, tuple[datetime, int]]:
-        async def work(transaction: Transaction) -> tuple[int, tuple[datetime, int]]:
+        self, principal: Principal, cameras: frozenset[str] | None, wanted: Rerun, last: _Place
+    ) -> tuple[int, _Place | None]:
+        """How many were queued, and up to where; ``None``: that was all."""
+
+        async def work(transaction: Transaction) -> tuple[int, _Place | None]:
             found = await rows.some(
                 transaction,
                 cameras,
@@ -116,16 +119,19 @@ class RerunService:
                 only_failed=wanted.only_failed,
                 limit=BATCH,
             )
-            if not found:
-                return 0, last
-            now = await retries.clock(transaction)
-            event_ids = [event_id for event_id, _, _ in found]
-            await rows.queue(transaction, event_ids, priority=0, now=now)
-            await _tell(transaction, event_ids, principal)
-            for event_id in sorted(event_id for event_id, _, error in found if error):
-                await analysis_rows.write(transaction, event_id, {"ai_error": None})
-            event_id, timestamp, _ = found[-1]
-            return len(found), (timestamp, event_id)
+            # One that was removed since it was read has no jobs any more.
+            events = await event_rows.lock(transaction, [event_id for event_id, _ in found])
+            if events:
+                now = await retries.clock(transaction)
+                await rows.queue(transaction, list(events), priority=0, now=now)
+                await _tell(transaction, list(events), principal)
+            for event in events.values():
+                if event.ai_error:
+                    await analysis_rows.write(transaction, event.id, {"ai_error": None})
+            if len(found) < BATCH:
+                return len(events), None
+            event_id, timestamp = found[-1]
+            return len(events), (timestamp, event_id)
 
         return await self._database.transact(work)
 
@@ -135,7 +141,7 @@ async def _tell(transaction: Transaction, event_ids: list[int], principal: Princ
     await history.add(transaction, [Entry(event_id, now, what, principal.name) for event_id in event_ids])
 
 
-def _read_place(place: str) -> tuple[datetime, int]:
+def _read_place(place: str) -> _Place:
     moment, _, number = place.rpartition(_PLACE_END)
     try:
         at, event_id = datetime.fromisoformat(moment), int(number)
