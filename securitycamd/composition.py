@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Final
 
-from securitycamd.cameras.status import AgentClient
 from securitycamd.config import SettingsHolder
 from securitycamd.db.engine import Database
 from securitycamd.domain.jobs import Job, JobKind
@@ -141,14 +140,7 @@ class Shared:
 
         cameras = CameraService(db, settings, instance=instance, on_registered=registered)
         live = LiveService(db, settings, cameras, instance)
-        agents = AgentStatusService(
-            db,
-            cameras,
-            AgentClient(
-                lambda: settings.current.agents.trusted_networks,
-                ports=tuple(ports.control for ports in settings.current.agents.ports),
-            ),
-        )
+        agents = AgentStatusService(db, cameras, live.control)
         events = EventService(db, settings, on_work=wake)
         ai_gate = AiGate(settings)
         linking = LinkingService(db, settings, files, events)

@@ -138,6 +138,7 @@ def _problem(location: tuple[int | str, ...], value: object, message: str) -> st
 LIVE_KEYS: Final = frozenset({
     "agents.trusted_networks",
     "agents.offline_after_seconds",
+    "agents.ports",
     "agents.files_overdue_seconds",
     "agents.status_seconds",
     "agents.timeout_seconds",

@@ -255,7 +255,7 @@ async def make_site(
             stack.push_async_callback(media.close)
             shared = Shared.make(settings, database, files, media, INSTANCE)
             stack.push_async_callback(shared.ai_gate.close)
-            stack.push_async_callback(shared.agents.close)
+            stack.push_async_callback(shared.live.close)
             await database.ping()
             await shared.storage.open()
             app = await asyncio.to_thread(make_app, shared.parts())

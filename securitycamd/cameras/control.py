@@ -1,19 +1,22 @@
-"""The client of an agent's control API: is it there, what is it, start and stop its stream.
+"""The client of an agent's control API: is it there, how is it, start and stop its stream.
 
 What agents answer is untrusted: small, never followed elsewhere, and shown to nobody as it is.
 """
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 import aiohttp
 import structlog
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from securitycamd.cameras.addresses import checked_host
+from securitycamd.cameras.replies import About, Health, Switched, Told, clock_offset
+from securitycamd.domain.agents import AgentAnswer
 from securitycamd.domain.errors import CameraUnavailableError
 from securitycamd.settings import AgentPorts, AgentSettings
 
@@ -29,45 +32,6 @@ _ALREADY: Final = 400
 """How agents answer a start when they stream, and a stop when they do not."""
 
 
-def _short(value: Any) -> Any:
-    return value[:100] if isinstance(value, str) else value
-
-
-def _port(value: Any) -> Any:
-    # Some agents name no port, or 0 until the stream came up once.
-    return value if isinstance(value, int) and 0 < value <= 65535 else None
-
-
-Word = Annotated[str, BeforeValidator(_short)]
-
-
-class _Told(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class AgentStatus(_Told):
-    """What an agent says of itself at ``/api/health``. Untrusted; what it leaves out is ``None``."""
-
-    camera_id: Word | None = None
-    name: Word | None = None
-    status: Word | None = None
-    motion_state: Word | None = None
-    streaming: bool | None = None
-    uptime_seconds: Annotated[float | None, Field(ge=0)] = None
-
-
-class AgentVersion(_Told):
-    """What an agent says of itself at ``/api/version``. Untrusted."""
-
-    version: Word | None = None
-    uptime_seconds: Annotated[float | None, Field(ge=0)] = None
-
-
-class _Switched(_Told):
-    success: bool = False
-    stream_port: Annotated[int | None, BeforeValidator(_port)] = None
-
-
 @dataclass(frozen=True, slots=True)
 class StartedStream:
     """Where an agent streams, and whether it does so only now."""
@@ -76,7 +40,18 @@ class StartedStream:
     was_off: bool
 
 
-Reply = TypeVar("Reply", bound=_Told)
+Reply = TypeVar("Reply", bound=Told)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer(Generic[Reply]):
+    status: int
+    told: Reply
+    clock_offset_seconds: float | None
+
+
+class _NobodyThereError(CameraUnavailableError):
+    """Nothing listens there, so far as we can tell."""
 
 
 class AgentControl:
@@ -108,13 +83,23 @@ class AgentControl:
         if self._session is not None:
             await self._session.close()
 
-    async def status(self, camera_id: str, address: str) -> AgentStatus:
-        """Ask how the agent is."""
-        return await self._ask("GET", "/api/health", AgentStatus, camera_id, address)
-
-    async def version(self, camera_id: str, address: str) -> AgentVersion:
-        """Ask what it runs."""
-        return await self._ask("GET", "/api/version", AgentVersion, camera_id, address)
+    async def ask(self, camera_id: str, address: str) -> AgentAnswer:
+        """How the agent is, and what it runs."""
+        health = _require_ok(await self._call("GET", "/api/health", Health, camera_id, address))
+        self._check_who(camera_id, address, health.told)
+        ports = await self._ports_of(camera_id, address)
+        try:
+            about = _require_ok(await self._fetch("GET", "/api/version", About, address, ports.control)).told
+        except CameraUnavailableError:  # some agents do not have it
+            about = About()
+        up = health.told.uptime_seconds
+        return AgentAnswer(
+            version=about.version or health.told.version,
+            uptime_seconds=about.uptime_seconds if up is None else up,
+            motion_state=health.told.motion_state,
+            is_streaming=health.told.streaming,
+            clock_offset_seconds=health.clock_offset_seconds,
+        )
 
     async def start_stream(self, camera_id: str, address: str) -> StartedStream:
         """Have the agent stream, and pause its motion detection. The stream may take 2 s to come up."""
@@ -130,23 +115,15 @@ class AgentControl:
         """Have the agent stop and look for motion again; whether it had streamed."""
         return (await self._switch("stop", camera_id, address))[0]
 
-    async def _switch(self, action: str, camera_id: str, address: str) -> tuple[bool, _Switched]:
-        status, told = await self._call("POST", f"/api/stream?action={action}", _Switched, camera_id, address)
-        if status == _HTTP_OK and told.success:
-            return True, told
-        if status in {_HTTP_OK, _ALREADY}:
-            return False, told
-        raise CameraUnavailableError(f"The camera did not {action} its stream (it answered with {status}).")
+    async def _switch(self, action: str, camera_id: str, address: str) -> tuple[bool, Switched]:
+        answer = await self._call("POST", f"/api/stream?action={action}", Switched, camera_id, address)
+        if answer.status == _HTTP_OK and answer.told.success:
+            return True, answer.told
+        if answer.status in {_HTTP_OK, _ALREADY}:
+            return False, answer.told
+        raise CameraUnavailableError(f"The camera did not {action} its stream (it answered with {answer.status}).")
 
-    async def _ask(self, method: str, path: str, model: type[Reply], camera_id: str, address: str) -> Reply:
-        status, told = await self._call(method, path, model, camera_id, address)
-        if status != _HTTP_OK:
-            raise CameraUnavailableError(f"The camera answered with {status}.")
-        return told
-
-    async def _call(
-        self, method: str, path: str, model: type[Reply], camera_id: str, address: str
-    ) -> tuple[int, Reply]:
+    async def _call(self, method: str, path: str, model: type[Reply], camera_id: str, address: str) -> _Answer[Reply]:
         ports = await self._ports_of(camera_id, address)
         try:
             return await self._fetch(method, path, model, address, ports.control)
@@ -162,39 +139,44 @@ class AgentControl:
         if known in choices:
             return known
         answers = await asyncio.gather(
-            *(self._fetch("GET", "/api/ping", AgentStatus, address, ports.control) for ports in choices),
-            return_exceptions=True,
+            *(self._try(ports, camera_id, address) for ports in choices), return_exceptions=True
         )
-        trouble: BaseException | None = None
+        troubles: list[CameraUnavailableError] = []
         for ports, answer in zip(choices, answers, strict=True):
-            if isinstance(answer, BaseException):
-                trouble = answer if isinstance(answer, CameraUnavailableError) or trouble is None else trouble
-                continue
-            status, told = answer
-            if status != _HTTP_OK:
-                trouble = trouble or CameraUnavailableError(f"The camera answered with {status}.")
-                continue
-            if told.camera_id is not None and told.camera_id != camera_id:
-                trouble = CameraUnavailableError("Another camera answers at this camera's address.")
-                continue
-            self._ports[address] = ports
-            while len(self._ports) > KNOWN_ADDRESSES:
-                self._ports.popitem(last=False)
-            return ports
-        raise trouble or CameraUnavailableError("No ports of agents are set (agents.ports).")
+            if answer is None:
+                self._ports[address] = ports
+                while len(self._ports) > KNOWN_ADDRESSES:
+                    self._ports.popitem(last=False)
+                return ports
+            if not isinstance(answer, CameraUnavailableError):
+                raise answer
+            troubles.append(answer)
+        # What answered otherwise than its agent does tells more than a port where nobody is.
+        raise min(troubles, key=lambda trouble: isinstance(trouble, _NobodyThereError))
 
-    async def _fetch(self, method: str, path: str, model: type[Reply], address: str, port: int) -> tuple[int, Reply]:
+    async def _try(self, ports: AgentPorts, camera_id: str, address: str) -> None:
+        answer = _require_ok(await self._fetch("GET", "/api/ping", Health, address, ports.control))
+        self._check_who(camera_id, address, answer.told)
+
+    def _check_who(self, camera_id: str, address: str, told: Health) -> None:
+        if told.camera_id not in {None, camera_id}:
+            self._ports.pop(address, None)
+            raise CameraUnavailableError("Another camera answers at this camera's address.")
+
+    async def _fetch(self, method: str, path: str, model: type[Reply], address: str, port: int) -> _Answer[Reply]:
         settings = self._settings()
         host = checked_host(address, settings.trusted_networks)
         limit = aiohttp.ClientTimeout(total=settings.timeout_seconds, connect=CONNECT_SECONDS)
+        sent_at, sent = time.time(), time.monotonic()
         try:
             async with self.session.request(
                 method, f"http://{host}:{port}{path}", timeout=limit, allow_redirects=False
             ) as response:
+                trip_seconds = time.monotonic() - sent
                 body = await response.content.read(BODY_LIMIT_BYTES)
                 while len(body) < BODY_LIMIT_BYTES and (more := await response.content.read(BODY_LIMIT_BYTES)):
                     body += more
-                status = response.status
+                status, date = response.status, response.headers.get("Date")
         except TimeoutError:
             raise CameraUnavailableError(
                 "The camera does not answer in time.", may_have_acted=method == "POST"
@@ -203,10 +185,16 @@ class AgentControl:
             log.debug("agent not reached", address=address, port=port, error=type(error).__name__)
             # Who could not connect has told nobody anything.
             acted = method == "POST" and not isinstance(error, aiohttp.ClientConnectorError)
-            raise CameraUnavailableError("The camera cannot be reached.", may_have_acted=acted) from None
+            raise _NobodyThereError("The camera cannot be reached.", may_have_acted=acted) from None
         if len(body) >= BODY_LIMIT_BYTES:
             raise CameraUnavailableError("The camera answers with more than it should.")
         try:
-            return status, model.model_validate_json(body)
+            return _Answer(status, model.model_validate_json(body), clock_offset(date, sent_at + trip_seconds / 2))
         except ValidationError:
             raise CameraUnavailableError(f"What answers at the camera's address is no agent ({status}).") from None
+
+
+def _require_ok(answer: _Answer[Reply]) -> _Answer[Reply]:
+    if answer.status != _HTTP_OK:
+        raise CameraUnavailableError(f"The camera answered with {answer.status}.")
+    return answer

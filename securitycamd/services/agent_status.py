@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import structlog
 
-from securitycamd.cameras.status import AgentClient, AgentSilentError
+from securitycamd.cameras.control import AgentControl
 from securitycamd.db import agent_status as rows
 from securitycamd.db import cameras as camera_rows
 from securitycamd.db.engine import Database, Transaction
 from securitycamd.domain.agents import AgentStatus
+from securitycamd.domain.errors import CameraUnavailableError, UnavailableError
 from securitycamd.domain.models import Camera
 from securitycamd.domain.principal import DAEMON, Principal
 from securitycamd.services.cameras import CameraService
@@ -27,21 +28,19 @@ MOST_EXPECTED: Final = 1000
 class AgentStatusService:
     """Asks agents and remembers what they said."""
 
-    def __init__(self, database: Database, cameras: CameraService, client: AgentClient) -> None:
+    def __init__(self, database: Database, cameras: CameraService, control: AgentControl) -> None:
         self._database = database
         self._cameras = cameras
-        self._client = client
-        self._gate = asyncio.Semaphore(AT_ONCE)
+        self._control = control
+        self._rounds = asyncio.Semaphore(AT_ONCE)
+        self._people = asyncio.Semaphore(AT_ONCE)
+        """Of its own: a round over many agents that are away takes minutes, and somebody waits."""
         self._expected: set[str] = set()
 
     def expect(self, camera_id: str) -> None:
         """Have an agent that just registered asked soon: another version of it may have started."""
         if len(self._expected) < MOST_EXPECTED:
             self._expected.add(camera_id)
-
-    async def close(self) -> None:
-        """Close the connections to agents."""
-        await self._client.close()
 
     async def refresh(self, principal: Principal, camera_id: str) -> AgentStatus:
         """Ask a camera's agent now; what is known of it then, whether it answered or not.
@@ -50,7 +49,7 @@ class AgentStatusService:
             NotFoundError: there is no such camera, or not for this principal.
         """
         camera = await self._cameras.get(principal, camera_id)
-        await self._ask(camera)
+        await self._ask(camera, self._people)
         found = await rows.by_id(self._database, camera.camera_id)
         # Its record may have gone meanwhile: get() says so as it does everywhere.
         return found or AgentStatus((await self._cameras.get(principal, camera_id)).camera_id, _now(), None, None)
@@ -58,15 +57,22 @@ class AgentStatusService:
     async def ask_expected(self) -> int:
         """Ask the agents that registered since the last time; how many answered."""
         expected, self._expected = self._expected, set()
-        cameras = [camera for camera in await self._cameras.everything(DAEMON) if camera.camera_id in expected]
-        return sum(await asyncio.gather(*map(self._ask, cameras))) if cameras else 0
+        if not expected:
+            return 0
+        try:
+            everything = await self._cameras.everything(DAEMON)
+        except UnavailableError:
+            self._expected |= expected
+            raise
+        asked = (self._ask(camera, self._rounds) for camera in everything if camera.camera_id in expected)
+        return sum(await asyncio.gather(*asked))
 
     async def refresh_all(self, beat: Callable[[], object] = lambda: None) -> int:
         """Ask every agent, few at a time; how many answered. ``beat`` is called as it goes."""
         cameras = [camera for camera in await self._cameras.everything(DAEMON) if camera.removal is None]
 
         async def ask(camera: Camera) -> bool:
-            answered = await self._ask(camera)
+            answered = await self._ask(camera, self._rounds)
             beat()
             return answered
 
@@ -80,13 +86,13 @@ class AgentStatusService:
         """What is known of one agent; ``None``: it was never asked."""
         return await rows.by_id(self._database, camera_id)
 
-    async def _ask(self, camera: Camera) -> bool:
-        async with self._gate:
+    async def _ask(self, camera: Camera, gate: asyncio.Semaphore) -> bool:
+        async with gate:
             asked_at = _now()
             values: dict[str, Any] = {"asked_at": asked_at, "error": None}
             try:
-                told = await self._client.ask(camera.camera_id, camera.ip_address)
-            except AgentSilentError as error:
+                told = await self._control.ask(camera.camera_id, camera.ip_address)
+            except CameraUnavailableError as error:
                 values["error"] = str(error)[:ERROR_LIMIT]
             else:
                 now = _now()

@@ -60,9 +60,20 @@ async def test_start_and_stop_are_done_when_they_were_done_already(agent: Script
     assert not agent.streaming
 
 
-async def test_status(agent: ScriptedAgent, control: AgentControl) -> None:
-    told = await control.status("camera_1", agent.address)
-    assert (told.camera_id, told.streaming, told.uptime_seconds, told.name) == ("camera_1", False, 5.0, None)
+async def test_how_it_is(agent: ScriptedAgent, control: AgentControl) -> None:
+    told = await control.ask("camera_1", agent.address)
+    assert (told.version, told.is_streaming, told.uptime_seconds, told.motion_state) == (None, False, 5.0, None)
+    assert told.clock_offset_seconds == pytest.approx(0, abs=3)
+
+
+async def test_an_address_that_went_to_another_camera_is_noticed(agent: ScriptedAgent, control: AgentControl) -> None:
+    await control.ask("camera_1", agent.address)
+    agent.camera_id = "camera_9"
+    with pytest.raises(CameraUnavailableError, match="Another camera"):
+        await control.ask("camera_1", agent.address)
+    # And not only where it was asked how it is.
+    with pytest.raises(CameraUnavailableError, match="Another camera"):
+        await control.start_stream("camera_1", agent.address)
 
 
 async def test_another_camera_at_the_address_is_not_started(agent: ScriptedAgent, control: AgentControl) -> None:
@@ -88,13 +99,13 @@ async def test_what_is_no_agent_is_said_to_be_none(
 ) -> None:
     agent.status, agent.body = status, body
     with pytest.raises(CameraUnavailableError):
-        await control.status("camera_1", agent.address)
+        await control.ask("camera_1", agent.address)
 
 
 async def test_an_agent_that_says_nothing_is_waited_for_so_long_and_no_longer(
     agent: ScriptedAgent, control: AgentControl
 ) -> None:
-    await control.status("camera_1", agent.address)
+    await control.ask("camera_1", agent.address)
     agent.answers = False
     async with asyncio.timeout(10):
         with pytest.raises(CameraUnavailableError, match="in time"):

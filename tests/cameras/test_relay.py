@@ -230,7 +230,7 @@ async def test_a_camera_that_never_answered_is_not_asked_to_stop(bench: Bench) -
 
 
 async def test_a_start_whose_answer_was_lost_is_undone(bench: Bench) -> None:
-    await bench.control.status("camera_1", bench.agent.address)  # its ports are known
+    await bench.control.ask("camera_1", bench.agent.address)  # its ports are known
     bench.agent.answers = False
     viewer = bench.watch()
     await until(lambda: bench.relay.status().state is StreamState.OFFLINE)
