@@ -24,7 +24,7 @@ async def cameras(call: Call[None, None, None]) -> web.Response:
         now=datetime.now(UTC),
         server_url=f"{call.request.scheme}://{call.request.headers.get('Host', 'localhost')}",
     )
-    return render(call.request, "cameras.html", context)
+    return render(call.request, context)
 
 
 async def camera(call: Call[CameraPath, None, None]) -> web.Response:
@@ -36,7 +36,7 @@ async def camera(call: Call[CameraPath, None, None]) -> web.Response:
         now=datetime.now(UTC),
         may_change=call.principal.role >= Audience.OPERATOR,
     )
-    return render(call.request, "camera.html", context)
+    return render(call.request, context)
 
 
 async def refresh(call: Call[CameraPath, None, None]) -> web.Response:

@@ -30,7 +30,7 @@ async def digests(call: Call[Any, Any, Any]) -> web.Response:
         is_first=before is None,
         may_change=call.principal.role >= Audience.OPERATOR,
     )
-    return render(call.request, "digests.html", context)
+    return render(call.request, context)
 
 
 async def digest(call: Call[DigestPath, None, None]) -> web.Response:
@@ -47,7 +47,7 @@ async def digest(call: Call[DigestPath, None, None]) -> web.Response:
         later=await _later(call),
         may_change=call.principal.role >= Audience.OPERATOR,
     )
-    return render(call.request, "digest.html", context)
+    return render(call.request, context)
 
 
 async def _later(call: Call[DigestPath, None, None]) -> Any:

@@ -74,7 +74,7 @@ async def event(call: Call[EventPagePath, None, None]) -> web.Response:
         query=query,
         may_change=call.principal.role >= Audience.OPERATOR,
     )
-    return render(call.request, "event.html", context)
+    return render(call.request, context)
 
 
 async def _around(call: Call[Any, Any, Any], found: Event, query: GalleryQuery) -> Around:

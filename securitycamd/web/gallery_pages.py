@@ -67,7 +67,7 @@ async def gallery(call: Call[Any, Any, Any]) -> web.Response:
         query = GalleryQuery.read(given).model_copy(update={"camera_id": remembered})
         raise web.HTTPSeeOther(query.url())
     query = GalleryQuery.read(given)
-    response = render(call.request, "events.html", await _context(call, query))
+    response = render(call.request, await _context(call, query))
     if query.camera_id:
         chosen = ",".join(query.camera_id)[:1000]
         response.set_cookie(CAMERAS_COOKIE, chosen, max_age=REMEMBERED_SECONDS, samesite="Lax", httponly=True, path="/")
@@ -90,7 +90,7 @@ async def cards(call: Call[None, FragmentQuery, None]) -> web.Response:
         now=datetime.now(UTC),
         work=await _work(call, list(found.values())),
     )
-    response = render(call.request, "cards.html", context)
+    response = render(call.request, context)
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -98,9 +98,7 @@ async def cards(call: Call[None, FragmentQuery, None]) -> web.Response:
 async def rail(call: Call[None, None, None]) -> web.Response:
     """The cameras' state as every page shows it."""
     cameras = await call.app[keys.CAMERAS].everything(call.principal)
-    response = render(
-        call.request, "rail.html", rail_context(cameras, site=site_of(call.request), now=datetime.now(UTC))
-    )
+    response = render(call.request, rail_context(cameras, site=site_of(call.request), now=datetime.now(UTC)))
     response.headers["Cache-Control"] = "no-store"
     return response
 

@@ -41,7 +41,7 @@ async def wall(call: Call[None, None, None]) -> web.Response:
         now=datetime.now(UTC),
         limit_minutes=call.app[keys.SETTINGS].current.live.max_minutes,
     )
-    return render(call.request, "live.html", context)
+    return render(call.request, context)
 
 
 async def camera(call: Call[CameraPath, None, None]) -> web.Response:
@@ -55,7 +55,7 @@ async def camera(call: Call[CameraPath, None, None]) -> web.Response:
         now=datetime.now(UTC),
         limit_minutes=call.app[keys.SETTINGS].current.live.max_minutes,
     )
-    return render(call.request, "live_camera.html", context)
+    return render(call.request, context)
 
 
 async def still(call: Call[CameraPath, StillQuery, None]) -> web.Response:

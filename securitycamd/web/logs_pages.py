@@ -38,7 +38,7 @@ async def logs(call: Call[None, Any, None]) -> web.Response:
         site=site,
         now=now,
     )
-    return render(call.request, "logs.html", context)
+    return render(call.request, context)
 
 
 ROUTES: Final = [Route("GET", LOGS_URL, Audience.OPERATOR, "Log lines", logs, page=True)]

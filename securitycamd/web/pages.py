@@ -15,17 +15,16 @@ from securitycamd.web import keys
 from securitycamd.web.assets import accepts_gzip
 from securitycamd.web.registry import Call, Route
 from securitycamd.web.theme import chosen_theme
-from securitycamd.web.ui.contexts import Site
+from securitycamd.web.ui.contexts import PageContext, Site
 from securitycamd.web.ui.frame import docs_context, error_context
-from securitycamd.web.ui.page_contexts import PageContext, template_values
 from securitycamd.web.ui.storage_view import storage_context
 
 PACKED_FROM_BYTES: Final = 8_000
 
 
-def render(request: web.Request, template: str, context: PageContext, status: int = 200) -> web.Response:
-    """A page of a template."""
-    response = aiohttp_jinja2.render_template(template, request, template_values(context))
+def render(request: web.Request, context: PageContext, status: int = 200) -> web.Response:
+    """A page."""
+    response = aiohttp_jinja2.render_template(context.template, request, context.values())
     response.set_status(status)
     response.headers["Cache-Control"] = "no-cache"
     response.headers.add("Vary", "Accept-Encoding")
@@ -49,13 +48,13 @@ async def storage(call: Call[None, None, None]) -> web.Response:
         await call.app[keys.CAMERAS].everything(call.principal),
         site=site_of(call.request),
     )
-    return render(call.request, "storage.html", context)
+    return render(call.request, context)
 
 
 async def docs(call: Call[None, None, None]) -> web.Response:
     """The interactive API reference."""
     cameras = await _cameras_if_known(call.request, call.principal)
-    return render(call.request, "docs.html", docs_context(cameras, site=site_of(call.request), now=datetime.now(UTC)))
+    return render(call.request, docs_context(cameras, site=site_of(call.request), now=datetime.now(UTC)))
 
 
 async def _cameras_if_known(request: web.Request, principal: Principal) -> list[Camera] | None:
@@ -77,7 +76,7 @@ def error_page(request: web.Request, status: int, title: str, sentence: str) -> 
         title=title,
         retry_url=request.path_qs if status >= 500 and request.method == "GET" else None,
     )
-    return render(request, "error.html", context, status)
+    return render(request, context, status)
 
 
 ROUTES: Final = [

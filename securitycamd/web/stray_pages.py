@@ -28,7 +28,7 @@ async def strays(call: Call[None, Any, None]) -> web.Response:
         scanned_at=service.scanned_at,
         may_change=call.principal.role >= Audience.OPERATOR,
     )
-    return render(call.request, "strays.html", context)
+    return render(call.request, context)
 
 
 async def link(call: Call[None, StrayPathQuery, None]) -> web.Response:

@@ -12,22 +12,20 @@ from securitycamd.web.pages import render, site_of
 from securitycamd.web.registry import Call, Route
 from securitycamd.web.schemas.jobs import EventJobPath, KindPath
 from securitycamd.web.schemas.system import TaskPath
-from securitycamd.web.ui.page_contexts import template_values
 from securitycamd.web.ui.system_contexts import SystemContext
 from securitycamd.web.ui.system_view import SYSTEM_URL, system_context
-
-TEMPLATE: Final = "system.html"
 
 
 async def system(call: Call[None, None, None]) -> web.Response:
     """The whole page."""
-    return render(call.request, TEMPLATE, await _context(call))
+    return render(call.request, await _context(call))
 
 
 async def live(call: Call[None, None, None]) -> web.Response:
     """What changes on it, to be put in the place of what was."""
-    template = aiohttp_jinja2.get_env(call.app).get_template(TEMPLATE)
-    block = template.blocks["live"](template.new_context(template_values(await _context(call))))
+    context = await _context(call)
+    template = aiohttp_jinja2.get_env(call.app).get_template(context.template)
+    block = template.blocks["live"](template.new_context(context.values()))
     return web.Response(text="".join(block), content_type="text/html", headers={"Cache-Control": "no-store"})
 
 

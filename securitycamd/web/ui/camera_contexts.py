@@ -1,9 +1,9 @@
 """What the pages about cameras show."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
-from securitycamd.web.ui.contexts import Action, Fact, Frame, Moment
+from securitycamd.web.ui.contexts import Action, Fact, Frame, Moment, PageContext
 
 StateKind = Literal["on", "off", "live", "unknown"]
 CoverKind = Literal["watching", "viewed", "offline", "unknown"]
@@ -124,8 +124,10 @@ class PutAway:
 
 
 @dataclass(frozen=True, slots=True)
-class CamerasContext:
+class CamerasContext(PageContext):
     """What ``cameras.html`` prints."""
+
+    template: ClassVar = "cameras.html"
 
     frame: Frame
     summary: str
@@ -166,8 +168,10 @@ class Manage:
 
 
 @dataclass(frozen=True, slots=True)
-class CameraContext:
+class CameraContext(PageContext):
     """What ``camera.html`` prints."""
+
+    template: ClassVar = "camera.html"
 
     frame: Frame
     camera_id: str

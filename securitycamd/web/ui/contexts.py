@@ -3,14 +3,25 @@
 Tests hold the templates to these: a name that is used must be here, and what is here must be used.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from enum import StrEnum
-from typing import Literal
+from typing import ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 from securitycamd.domain.names import Category
 from securitycamd.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class PageContext:
+    """What a page prints: each field under its own name. One class a page, and a fragment that is sent alone."""
+
+    template: ClassVar[str]
+
+    def values(self) -> dict[str, object]:
+        """The fields as names for the template, not copied."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 class StepState(StrEnum):
@@ -158,8 +169,10 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorContext:
+class ErrorContext(PageContext):
     """What ``error.html`` prints."""
+
+    template: ClassVar = "error.html"
 
     frame: Frame
     status: int
@@ -170,15 +183,19 @@ class ErrorContext:
 
 
 @dataclass(frozen=True, slots=True)
-class DocsContext:
+class DocsContext(PageContext):
     """What ``docs.html`` prints."""
+
+    template: ClassVar = "docs.html"
 
     frame: Frame
     document_url: str
 
 
 @dataclass(frozen=True, slots=True)
-class RailContext:
+class RailContext(PageContext):
     """What ``rail.html`` prints: the cameras' state alone, for pages that stay open."""
+
+    template: ClassVar = "rail.html"
 
     frame: Frame

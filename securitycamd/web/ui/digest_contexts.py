@@ -1,8 +1,9 @@
 """What the pages of the days' reports print."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from securitycamd.web.ui.contexts import Action, Frame, Moment
+from securitycamd.web.ui.contexts import Action, Frame, Moment, PageContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,10 @@ class DigestCard:
 
 
 @dataclass(frozen=True, slots=True)
-class DigestsContext:
+class DigestsContext(PageContext):
     """What ``digests.html`` prints."""
+
+    template: ClassVar = "digests.html"
 
     frame: Frame
     summary: str
@@ -62,8 +65,10 @@ class SayingView:
 
 
 @dataclass(frozen=True, slots=True)
-class DigestContext:
+class DigestContext(PageContext):
     """What ``digest.html`` prints."""
+
+    template: ClassVar = "digest.html"
 
     frame: Frame
     day: str

@@ -1,9 +1,9 @@
 """What ``event.html`` gets."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
-from securitycamd.web.ui.contexts import Action, Badge, Fact, Frame, Moment, StepView, Tag
+from securitycamd.web.ui.contexts import Action, Badge, Fact, Frame, Moment, PageContext, StepView, Tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +108,10 @@ class ReviewView:
 
 
 @dataclass(frozen=True, slots=True)
-class EventContext:
+class EventContext(PageContext):
     """What ``event.html`` prints."""
+
+    template: ClassVar = "event.html"
 
     frame: Frame
     event_id: int

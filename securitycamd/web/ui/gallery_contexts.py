@@ -1,10 +1,10 @@
 """What ``events.html`` and its fragments print; as in :mod:`securitycamd.web.ui.contexts`."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from securitycamd.domain.names import Category
-from securitycamd.web.ui.contexts import Action, Badge, Frame, Moment, StepView, Tag
+from securitycamd.web.ui.contexts import Action, Badge, Frame, Moment, PageContext, StepView, Tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +191,10 @@ class ListState:
 
 
 @dataclass(frozen=True, slots=True)
-class GalleryContext:
+class GalleryContext(PageContext):
     """What ``events.html`` prints."""
+
+    template: ClassVar = "events.html"
 
     frame: Frame
     summary: str
@@ -220,7 +222,9 @@ class GalleryContext:
 
 
 @dataclass(frozen=True, slots=True)
-class CardsContext:
+class CardsContext(PageContext):
     """What ``cards.html`` prints: some cards alone, for the page's script."""
+
+    template: ClassVar = "cards.html"
 
     cards: tuple[CardView, ...]

@@ -1,8 +1,9 @@
 """What the pages of live pictures print."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from securitycamd.web.ui.contexts import Frame, Moment
+from securitycamd.web.ui.contexts import Frame, Moment, PageContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,10 @@ class LiveTile:
 
 
 @dataclass(frozen=True, slots=True)
-class LiveWallContext:
+class LiveWallContext(PageContext):
     """What ``live.html`` prints."""
+
+    template: ClassVar = "live.html"
 
     frame: Frame
     summary: str
@@ -34,8 +37,10 @@ class LiveWallContext:
 
 
 @dataclass(frozen=True, slots=True)
-class LiveCameraContext:
+class LiveCameraContext(PageContext):
     """What ``live_camera.html`` prints."""
+
+    template: ClassVar = "live_camera.html"
 
     frame: Frame
     tile: LiveTile

@@ -1,8 +1,9 @@
 """What the page of log lines shows."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from securitycamd.web.ui.contexts import Action, Frame
+from securitycamd.web.ui.contexts import Action, Frame, PageContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,10 @@ class LineView:
 
 
 @dataclass(frozen=True, slots=True)
-class LogsContext:
+class LogsContext(PageContext):
     """What ``logs.html`` prints."""
+
+    template: ClassVar = "logs.html"
 
     frame: Frame
     summary: str

@@ -1,9 +1,9 @@
 """What the pages about the storage show."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
-from securitycamd.web.ui.contexts import Action, Fact, Frame, Moment
+from securitycamd.web.ui.contexts import Action, Fact, Frame, Moment, PageContext
 
 ShareKind = Literal["footage", "starred", "other", "free"]
 
@@ -50,8 +50,10 @@ class DiskShare:
 
 
 @dataclass(frozen=True, slots=True)
-class StorageContext:
+class StorageContext(PageContext):
     """What ``storage.html`` prints."""
+
+    template: ClassVar = "storage.html"
 
     frame: Frame
     summary: str
@@ -83,8 +85,10 @@ class StrayView:
 
 
 @dataclass(frozen=True, slots=True)
-class StraysContext:
+class StraysContext(PageContext):
     """What ``strays.html`` prints."""
+
+    template: ClassVar = "strays.html"
 
     frame: Frame
     summary: str

@@ -1,9 +1,9 @@
 """What the page about the server shows."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
-from securitycamd.web.ui.contexts import Fact, Frame, Moment
+from securitycamd.web.ui.contexts import Fact, Frame, Moment, PageContext
 
 Mood = Literal["ok", "warning", "critical"]
 
@@ -94,8 +94,10 @@ class FailureView:
 
 
 @dataclass(frozen=True, slots=True)
-class SystemContext:
+class SystemContext(PageContext):
     """What ``system.html`` prints."""
+
+    template: ClassVar = "system.html"
 
     frame: Frame
     mood: Mood

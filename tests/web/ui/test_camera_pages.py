@@ -22,7 +22,7 @@ from securitycamd.services.camera_details import (
 from securitycamd.services.camera_removal import Progress
 from securitycamd.web.ui.camera_plots import MOST_PARTS, lasting, outages, plot, strip
 from securitycamd.web.ui.camera_view import camera_context, cameras_context
-from securitycamd.web.ui.page_contexts import PageContext
+from securitycamd.web.ui.contexts import PageContext
 from tests.web.ui.samples import CAMERAS, NOW, SITE, ZONE, make_camera
 
 Render = Callable[[PageContext], str]

@@ -12,10 +12,9 @@ from securitycamd.domain.models import AnalysisRecord, LogLine
 from securitycamd.domain.names import AnalysisState, ConversionStatus, EventStatus, LogLevel, ReadBy, StillNote
 from securitycamd.domain.principal import TRUSTED_OPERATOR
 from securitycamd.services.jobs import JobReport
-from securitycamd.web.ui.contexts import StepState
+from securitycamd.web.ui.contexts import PageContext, StepState
 from securitycamd.web.ui.event_history import _TEXTS
 from securitycamd.web.ui.event_view import STORAGE_AWAY
-from securitycamd.web.ui.page_contexts import PageContext
 from tests.web.ui.event_pages import event_page, failed_job, sizes_of
 from tests.web.ui.samples import NOW, make_event
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from securitycamd.domain.live import Poster
+from securitycamd.web.ui.contexts import PageContext
 from securitycamd.web.ui.live_view import camera_context, wall_context
-from securitycamd.web.ui.page_contexts import PageContext
 from tests.web.ui.samples import CAMERAS, NOW, SITE, make_camera
 
 Render = Callable[[PageContext], str]

@@ -14,10 +14,10 @@ from securitycamd.domain.jobs import JobKind
 from securitycamd.domain.models import Camera, Event, FoundPage, LogLine, Place, Total
 from securitycamd.domain.names import Category, ConversionStatus, EventStatus, LogLevel
 from securitycamd.web.ui.cards import Work, cards_context
+from securitycamd.web.ui.contexts import PageContext
 from securitycamd.web.ui.frame import docs_context, error_context
 from securitycamd.web.ui.gallery_contexts import GalleryContext
 from securitycamd.web.ui.gallery_view import gallery_context
-from securitycamd.web.ui.page_contexts import PageContext
 from securitycamd.web.ui.query import GalleryQuery
 from tests.web.ui.event_pages import event_page, failed_job
 from tests.web.ui.samples import CAMERAS, NOW, SITE, make_event

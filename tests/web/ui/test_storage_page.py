@@ -16,7 +16,7 @@ from securitycamd.domain.retention import (
     Use,
 )
 from securitycamd.services.retention import RetentionReport
-from securitycamd.web.ui.page_contexts import PageContext
+from securitycamd.web.ui.contexts import PageContext
 from securitycamd.web.ui.storage_view import storage_context
 from tests.web.ui.samples import CAMERAS, NOW, SITE
 

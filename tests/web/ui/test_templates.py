@@ -17,9 +17,8 @@ from securitycamd.domain.names import Category
 from securitycamd.resources import resource
 from securitycamd.web import ui
 from securitycamd.web.ui import contexts
+from securitycamd.web.ui.contexts import PageContext
 from securitycamd.web.ui.frame import docs_context
-from securitycamd.web.ui.page_contexts import PageContext
-from tests.web.ui.conftest import TEMPLATES
 from tests.web.ui.samples import CAMERAS, NOW, SITE
 
 SOURCES = {path.name: path.read_text(encoding="utf-8") for path in resource("templates").rglob("*.html")}
@@ -31,15 +30,30 @@ SCRIPTS = [path for path in STATIC.rglob("*.js") if "vendor" not in path.parts]
 CONTEXTS = [
     import_module(f"{ui.__name__}.{module.name}") for module in iter_modules(ui.__path__) if "contexts" in module.name
 ]
+PAGES: list[type[PageContext]] = [
+    part
+    for module in CONTEXTS
+    for part in vars(module).values()
+    if isinstance(part, type) and issubclass(part, PageContext) and part is not PageContext
+]
 COLOUR = re.compile(r"#[0-9a-fA-F]{3,8}\b|\b(?:rgb|hsl|hwb|lab|lch|oklch|oklab|color)a?\(")
 TOKENS = STYLE[STYLE.index(":root {") : STYLE.index("\n}")]
 
 
-@pytest.mark.parametrize("context", TEMPLATES, ids=lambda context: context.__name__)
-def test_a_page_uses_its_context_all_of_it_and_nothing_else(environment: jinja2.Environment, context: type) -> None:
+def test_each_page_has_a_template_of_its_own() -> None:
+    named = [page.template for page in PAGES]
+    assert len(named) == len(set(named)) > 10
+    # The others are parts of these.
+    assert set(named) <= SOURCES.keys()
+
+
+@pytest.mark.parametrize("context", PAGES, ids=lambda context: context.__name__)
+def test_a_page_uses_its_context_all_of_it_and_nothing_else(
+    environment: jinja2.Environment, context: type[PageContext]
+) -> None:
     used: set[str] = set()
     macros: set[str] = set()
-    own = TEMPLATES[context]
+    own = context.template
     for name in (own, "base.html") if "extends" in SOURCES[own] else (own,):
         tree = environment.parse(SOURCES[name])
         used |= meta.find_undeclared_variables(tree)
@@ -58,7 +72,10 @@ def test_attributes_and_fields_are_the_same(environment: jinja2.Environment) -> 
         part
         for module in CONTEXTS
         for part in vars(module).values()
-        if isinstance(part, type) and is_dataclass(part) and part not in TEMPLATES and part is not contexts.Site
+        if isinstance(part, type)
+        and is_dataclass(part)
+        and not issubclass(part, PageContext)
+        and part is not contexts.Site
     ]
     assert used == {field.name for part in parts for field in fields(part)}
 
