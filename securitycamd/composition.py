@@ -52,7 +52,7 @@ from securitycamd.supervision import Supervisor
 from securitycamd.tasks.digest import NAME as DIGEST_TASK
 from securitycamd.tasks.optimiser import NAME as OPTIMISER
 from securitycamd.telemetry.gauges import Gauges
-from securitycamd.web.app import Parts
+from securitycamd.web.keys import Parts
 
 CONVERTER: Final = "converter"
 ANALYSER: Final = "analyser"
@@ -68,50 +68,20 @@ WORKERS: Final = {
 
 
 @dataclass(frozen=True)
-class Shared:
-    """What the tasks and the application share."""
+class Shared(Parts):
+    """What the tasks and the application share; the tasks need some more."""
 
-    settings: SettingsHolder
     database: Database
-    files: Files
     media: Media
-    supervisor: Supervisor
-    jobs: JobQueue
-    cameras: CameraService
-    agents: AgentStatusService
-    camera_removal: CameraRemovalService
-    camera_details: CameraDetailsService
-    events: EventService
-    finding: FindingService
-    digests: DigestService
     notices: Notices
-    timeline: TimelineService
-    live: LiveService
-    logs: LogService
-    log_search: LogSearchService
-    log_tail: LogTail
-    system: SystemService
     gauges: Gauges
-    stats: StatsService
-    uploads: UploadService
     linking: LinkingService
-    strays: StrayService
-    storage_check: StorageCheckService
     conversion: ConversionService
     ai_gate: AiGate
-    ai_status: AiStatusService
     analysis: AnalysisService
-    reruns: RerunService
     optimisation: OptimisationService
     stills: StillsService
-    retries: RetryService
-    storage: StorageService
     measuring: MeasuringService
-    removal: RemovalService
-    retention: RetentionService
-    review: ReviewService
-    health: HealthMonitor
-    changes: ChangeHub
 
     @classmethod
     def make(cls, settings: SettingsHolder, db: Database, files: Files, media: Media, instance: str) -> "Shared":
@@ -218,39 +188,4 @@ class Shared:
             retention=retention,
             review=ReviewService(db, removal, jobs),
             health=health,
-        )
-
-    def parts(self) -> Parts:
-        """What the application needs of it."""
-        return Parts(
-            settings=self.settings,
-            cameras=self.cameras,
-            agents=self.agents,
-            camera_removal=self.camera_removal,
-            camera_details=self.camera_details,
-            events=self.events,
-            finding=self.finding,
-            digests=self.digests,
-            timeline=self.timeline,
-            live=self.live,
-            logs=self.logs,
-            log_search=self.log_search,
-            log_tail=self.log_tail,
-            system=self.system,
-            stats=self.stats,
-            strays=self.strays,
-            storage=self.storage,
-            storage_check=self.storage_check,
-            uploads=self.uploads,
-            jobs=self.jobs,
-            retries=self.retries,
-            ai_status=self.ai_status,
-            reruns=self.reruns,
-            removal=self.removal,
-            retention=self.retention,
-            review=self.review,
-            health=self.health,
-            files=self.files,
-            supervisor=self.supervisor,
-            changes=self.changes,
         )

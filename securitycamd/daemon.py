@@ -206,7 +206,7 @@ class Daemon:
 
     async def _open_web(self, stack: AsyncExitStack, shared: Shared) -> web.AppRunner:
         settings = self.settings.current.server
-        app = await asyncio.to_thread(make_app, shared.parts())
+        app = await asyncio.to_thread(make_app, shared)
         runner = ProblemRunner(app, handle_signals=False, access_log=None, shutdown_timeout=settings.stop_seconds)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)

@@ -258,7 +258,7 @@ async def make_site(
             stack.push_async_callback(shared.live.close)
             await database.ping()
             await shared.storage.open()
-            app = await asyncio.to_thread(make_app, shared.parts())
+            app = await asyncio.to_thread(make_app, shared)
             client = TestClient(TestServer(app), timeout=aiohttp.ClientTimeout(total=30))
             await client.start_server()
             stack.push_async_callback(client.close)

@@ -7,7 +7,6 @@ from aiohttp import web
 
 from securitycamd.domain.errors import InvalidError
 from securitycamd.domain.principal import Audience
-from securitycamd.web import keys
 from securitycamd.web.pages import render, site_of
 from securitycamd.web.registry import Call, Route, read_form
 from securitycamd.web.schemas.common import CameraPath
@@ -19,7 +18,7 @@ _ONE: Final = f"{CAMERAS_URL}/{{camera_id}}"
 async def cameras(call: Call[None, None, None]) -> web.Response:
     """All cameras at a glance."""
     context = cameras_context(
-        await call.app[keys.CAMERA_DETAILS].overview(call.principal),
+        await call.parts.camera_details.overview(call.principal),
         site=site_of(call.request),
         now=datetime.now(UTC),
         server_url=f"{call.request.scheme}://{call.request.headers.get('Host', 'localhost')}",
@@ -30,8 +29,8 @@ async def cameras(call: Call[None, None, None]) -> web.Response:
 async def camera(call: Call[CameraPath, None, None]) -> web.Response:
     """One camera."""
     context = camera_context(
-        await call.app[keys.CAMERA_DETAILS].picture(call.principal, call.path.camera_id),
-        await call.app[keys.CAMERAS].everything(call.principal),
+        await call.parts.camera_details.picture(call.principal, call.path.camera_id),
+        await call.parts.cameras.everything(call.principal),
         site=site_of(call.request),
         now=datetime.now(UTC),
         may_change=call.principal.role >= Audience.OPERATOR,
@@ -41,14 +40,14 @@ async def camera(call: Call[CameraPath, None, None]) -> web.Response:
 
 async def refresh(call: Call[CameraPath, None, None]) -> web.Response:
     """Ask the agent, and show what it said."""
-    await call.app[keys.AGENTS].refresh(call.principal, call.path.camera_id)
+    await call.parts.agents.refresh(call.principal, call.path.camera_id)
     raise web.HTTPSeeOther(camera_url(call.path.camera_id))
 
 
 async def edit(call: Call[CameraPath, None, None]) -> web.Response:
     """Take the operator's words for a camera."""
     form = await read_form(call.request)
-    await call.app[keys.CAMERAS].describe(
+    await call.parts.cameras.describe(
         call.principal, call.path.camera_id, name=form.get("name", ""), location=form.get("location", "")
     )
     raise web.HTTPSeeOther(camera_url(call.path.camera_id))
@@ -56,13 +55,13 @@ async def edit(call: Call[CameraPath, None, None]) -> web.Response:
 
 async def hide(call: Call[CameraPath, None, None]) -> web.Response:
     """Keep a camera out of lists."""
-    await call.app[keys.CAMERAS].describe(call.principal, call.path.camera_id, is_hidden=True)
+    await call.parts.cameras.describe(call.principal, call.path.camera_id, is_hidden=True)
     raise web.HTTPSeeOther(camera_url(call.path.camera_id))
 
 
 async def show(call: Call[CameraPath, None, None]) -> web.Response:
     """Have a camera in lists again."""
-    await call.app[keys.CAMERAS].describe(call.principal, call.path.camera_id, is_hidden=False)
+    await call.parts.cameras.describe(call.principal, call.path.camera_id, is_hidden=False)
     raise web.HTTPSeeOther(camera_url(call.path.camera_id))
 
 
@@ -73,7 +72,7 @@ async def remove(call: Call[CameraPath, None, None]) -> web.Response:
         raise InvalidError("footage", "say whether its footage is kept or removed")
     if form.get("sure") != "yes":
         raise InvalidError("sure", "say that you are sure")
-    left = await call.app[keys.CAMERA_REMOVAL].remove(
+    left = await call.parts.camera_removal.remove(
         call.principal,
         call.path.camera_id,
         with_footage=form["footage"] == "remove",
@@ -84,7 +83,7 @@ async def remove(call: Call[CameraPath, None, None]) -> web.Response:
 
 async def restore(call: Call[CameraPath, None, None]) -> web.Response:
     """Stop a removal, or bring a removed camera back."""
-    await call.app[keys.CAMERA_REMOVAL].undo(call.principal, call.path.camera_id)
+    await call.parts.camera_removal.undo(call.principal, call.path.camera_id)
     raise web.HTTPSeeOther(camera_url(call.path.camera_id))
 
 

@@ -7,7 +7,6 @@ from aiohttp import web
 
 from securitycamd.domain.errors import NotFoundError
 from securitycamd.domain.principal import Audience
-from securitycamd.web import keys
 from securitycamd.web.pages import render, site_of
 from securitycamd.web.registry import Call, Route
 from securitycamd.web.schemas.digests import DigestPath, read_day
@@ -19,11 +18,11 @@ _ONE: Final = f"{DIGESTS_URL}/{{date}}"
 async def digests(call: Call[Any, Any, Any]) -> web.Response:
     """All reports, newest first."""
     before = read_day(call.request.query.get("before", ""))
-    settings = call.app[keys.SETTINGS].current
-    found = await call.app[keys.DIGESTS].newest(call.principal, before=before, limit=PAGE_SIZE + 1)
+    settings = call.parts.settings.current
+    found = await call.parts.digests.newest(call.principal, before=before, limit=PAGE_SIZE + 1)
     context = digests_context(
         found,
-        await call.app[keys.CAMERAS].everything(call.principal),
+        await call.parts.cameras.everything(call.principal),
         site=site_of(call.request),
         now=datetime.now(UTC),
         due=settings.digest.time if settings.digest.enabled else None,
@@ -35,12 +34,12 @@ async def digests(call: Call[Any, Any, Any]) -> web.Response:
 
 async def digest(call: Call[DigestPath, None, None]) -> web.Response:
     """The report of a day."""
-    service, day = call.app[keys.DIGESTS], call.path.date
+    service, day = call.parts.digests, call.path.date
     found = await service.get(call.principal, day)
     earlier = await service.newest(call.principal, before=day, limit=1)
     context = digest_context(
         found,
-        await call.app[keys.CAMERAS].everything(call.principal),
+        await call.parts.cameras.everything(call.principal),
         site=site_of(call.request),
         now=datetime.now(UTC),
         earlier=earlier[0].day if earlier else None,
@@ -53,14 +52,14 @@ async def digest(call: Call[DigestPath, None, None]) -> web.Response:
 async def _later(call: Call[DigestPath, None, None]) -> Any:
     """The day after, where it has a report."""
     try:
-        return (await call.app[keys.DIGESTS].get(call.principal, call.path.date + timedelta(days=1))).day
+        return (await call.parts.digests.get(call.principal, call.path.date + timedelta(days=1))).day
     except (NotFoundError, OverflowError):
         return None
 
 
 async def write(call: Call[DigestPath, None, None]) -> web.Response:
     """Have a report written anew, and show it."""
-    await call.app[keys.DIGESTS].request(call.principal, call.path.date)
+    await call.parts.digests.request(call.principal, call.path.date)
     raise web.HTTPSeeOther(digest_url(call.path.date))
 
 

@@ -60,11 +60,9 @@ def event_number(text: str) -> int:
 
 async def event(call: Call[EventPagePath, None, None]) -> web.Response:
     """One event."""
-    found = await call.app[keys.EVENTS].get(call.principal, call.path.number)
+    found = await call.parts.events.get(call.principal, call.path.number)
     query = GalleryQuery.read(call.request.query)
-    cameras, around = await asyncio.gather(
-        call.app[keys.CAMERAS].everything(call.principal), _around(call, found, query)
-    )
+    cameras, around = await asyncio.gather(call.parts.cameras.everything(call.principal), _around(call, found, query))
     context = event_context(
         found,
         cameras,
@@ -80,12 +78,12 @@ async def event(call: Call[EventPagePath, None, None]) -> web.Response:
 async def _around(call: Call[Any, Any, Any], found: Event, query: GalleryQuery) -> Around:
     """What is known of an event beside its row; each part by itself, as none needs another."""
     jobs, history, sizes, lines, beside, analysis = await asyncio.gather(
-        call.app[keys.JOBS].of_event(found.id),
-        call.app[keys.REVIEW].history(call.principal, found),
+        call.parts.jobs.of_event(found.id),
+        call.parts.review.history(call.principal, found),
         _sizes(call.app, found.paths),
         _lines(call, found),
         _beside(call, found, query),
-        call.app[keys.AI_STATUS].of_event(call.principal, found.id),
+        call.parts.ai_status.of_event(call.principal, found.id),
     )
     return Around(
         jobs=jobs,
@@ -96,7 +94,7 @@ async def _around(call: Call[Any, Any, Any], found: Event, query: GalleryQuery) 
         analysis=analysis,
         earlier=beside.older,
         later=beside.newer,
-        frame_rate=call.app[keys.SETTINGS].current.converter.frame_rate_of(found.camera_id),
+        frame_rate=call.parts.settings.current.converter.frame_rate_of(found.camera_id),
     )
 
 
@@ -105,18 +103,18 @@ async def _lines(call: Call[Any, Any, Any], found: Event) -> Page[LogLine] | Non
     if call.principal.role < Audience.OPERATOR:
         return None
     wanted = LogFilter(source=found.camera_id, span=Span(found.timestamp - AROUND, found.timestamp + AROUND))
-    return await call.app[keys.LOGS].newest(call.principal, wanted, limit=LINES_AROUND, offset=0)
+    return await call.parts.logs.newest(call.principal, wanted, limit=LINES_AROUND, offset=0)
 
 
 async def _beside(call: Call[Any, Any, Any], found: Event, query: GalleryQuery) -> Neighbours:
     """The events next to one, within the filter that the reader came from."""
-    wanted = query.wanted(call.app[keys.SETTINGS].current.site.zone)
-    return await call.app[keys.FINDING].neighbours(call.principal, wanted, found)
+    wanted = query.wanted(call.parts.settings.current.site.zone)
+    return await call.parts.finding.neighbours(call.principal, wanted, found)
 
 
 async def _sizes(app: web.Application, paths: Sequence[str]) -> dict[str, int] | None:
     """Bytes of the files that are there; ``None``: the storage does not answer, or is not the right one."""
-    files = app[keys.FILES]
+    files = app[keys.PARTS].files
     try:
         if files.guard is not None:
             files.guard.require()
@@ -136,7 +134,7 @@ def _back(call: Call[Any, Any, Any], event_id: int) -> web.HTTPSeeOther:
 
 
 async def _change(call: Call[EventPagePath, None, None], change: Change) -> web.Response:
-    await call.app[keys.REVIEW].change(call.principal, call.path.number, change)
+    await call.parts.review.change(call.principal, call.path.number, change)
     raise _back(call, call.path.number)
 
 
@@ -167,16 +165,16 @@ async def note(call: Call[EventPagePath, None, None]) -> web.Response:
 
 async def retry(call: Call[RetryPath, None, None]) -> web.Response:
     """Have work on an event tried again, and go back to its page."""
-    await call.app[keys.RETRIES].retry(call.principal, call.path.number, call.path.kind)
+    await call.parts.retries.retry(call.principal, call.path.number, call.path.kind)
     raise _back(call, call.path.number)
 
 
 async def delete_event(call: Call[EventPagePath, None, None]) -> web.Response:
     """Remove an event; on to the next one. The form says what goes before it is sent."""
     query = GalleryQuery.read(call.request.query)
-    found = await call.app[keys.EVENTS].get(call.principal, call.path.number)
+    found = await call.parts.events.get(call.principal, call.path.number)
     beside = await _beside(call, found, query)
-    await call.app[keys.REMOVAL].delete(call.principal, found.id)
+    await call.parts.removal.delete(call.principal, found.id)
     following = beside.older or beside.newer
     raise web.HTTPSeeOther(query.url("/" if following is None else f"/events/{following}"))
 

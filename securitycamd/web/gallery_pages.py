@@ -14,7 +14,6 @@ from securitycamd.domain.models import Event
 from securitycamd.domain.names import ConversionStatus
 from securitycamd.domain.principal import Audience
 from securitycamd.domain.times import day_bounds
-from securitycamd.web import keys
 from securitycamd.web.pages import error_page, render, site_of
 from securitycamd.web.registry import Call, Input, Route, json_reply
 from securitycamd.web.theme import REMEMBERED_SECONDS
@@ -81,10 +80,10 @@ async def cards(call: Call[None, FragmentQuery, None]) -> web.Response:
     ids = list(dict.fromkeys(int(text) for text in call.query.ids.split(",")))
     if len(ids) > FRAGMENT_LIMIT:
         raise InvalidError("ids", f"at most {FRAGMENT_LIMIT}")
-    found = await call.app[keys.EVENTS].some(call.principal, ids)
+    found = await call.parts.events.some(call.principal, ids)
     context = cards_context(
         sorted(found.values(), key=lambda event: (event.timestamp, event.id), reverse=True),
-        await call.app[keys.CAMERAS].everything(call.principal),
+        await call.parts.cameras.everything(call.principal),
         GalleryQuery.read(call.request.query),
         site=site_of(call.request),
         now=datetime.now(UTC),
@@ -97,7 +96,7 @@ async def cards(call: Call[None, FragmentQuery, None]) -> web.Response:
 
 async def rail(call: Call[None, None, None]) -> web.Response:
     """The cameras' state as every page shows it."""
-    cameras = await call.app[keys.CAMERAS].everything(call.principal)
+    cameras = await call.parts.cameras.everything(call.principal)
     response = render(call.request, rail_context(cameras, site=site_of(call.request), now=datetime.now(UTC)))
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -106,19 +105,19 @@ async def rail(call: Call[None, None, None]) -> web.Response:
 async def _context(call: Call[Any, Any, Any], query: GalleryQuery) -> GalleryContext:
     site, now = site_of(call.request), datetime.now(UTC)
     before, after = query.places
-    page = await call.app[keys.FINDING].find(
+    page = await call.parts.finding.find(
         call.principal, query.wanted(site.zone, now), limit=query.limit, before=before, after=after
     )
     return gallery_context(
         page,
-        await call.app[keys.CAMERAS].everything(call.principal),
+        await call.parts.cameras.everything(call.principal),
         query,
         site=site,
         now=now,
         server_url=f"{call.request.scheme}://{call.request.headers.get('Host', 'localhost')}",
         strip=await _strip(call, query, site=site, now=now),
         work=await _work(call, page.items),
-        notice=None if call.app[keys.STORAGE].is_usable else STORAGE_AWAY,
+        notice=None if call.parts.storage.is_usable else STORAGE_AWAY,
         may_change=call.principal.role >= Audience.OPERATOR,
     )
 
@@ -126,7 +125,7 @@ async def _context(call: Call[Any, Any, Any], query: GalleryQuery) -> GalleryCon
 async def _strip(call: Call[Any, Any, Any], query: GalleryQuery, *, site: Site, now: datetime) -> StripView | None:
     first, last = strip_days(query, site.zone, now)
     try:
-        timeline = await call.app[keys.TIMELINE].counts(
+        timeline = await call.parts.timeline.counts(
             call.principal,
             cameras=frozenset(query.camera_id) or None,
             start=day_bounds(first, site.zone)[0],
@@ -141,8 +140,8 @@ async def _strip(call: Call[Any, Any, Any], query: GalleryQuery, *, site: Site, 
 async def _work(call: Call[Any, Any, Any], events: Sequence[Event]) -> Work:
     failed = [event.id for event in events if event.mp4_conversion_status is ConversionStatus.FAILED]
     return Work(
-        clip_errors=await call.app[keys.JOBS].errors(failed, JobKind.REMUX),
-        clip_progress=call.app[keys.JOBS].progress_by_event(JobKind.REMUX),
+        clip_errors=await call.parts.jobs.errors(failed, JobKind.REMUX),
+        clip_progress=call.parts.jobs.progress_by_event(JobKind.REMUX),
     )
 
 

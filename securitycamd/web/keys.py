@@ -1,5 +1,6 @@
-"""Where handlers find the services."""
+"""What the application is made of, and where handlers find it."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
@@ -36,35 +37,43 @@ from securitycamd.storage.files import Files
 from securitycamd.supervision import Supervisor
 from securitycamd.web.assets import Assets
 
-SETTINGS: Final = web.AppKey("settings", SettingsHolder)
-CAMERAS: Final = web.AppKey("cameras", CameraService)
-AGENTS: Final = web.AppKey("agents", AgentStatusService)
-CAMERA_REMOVAL: Final = web.AppKey("camera_removal", CameraRemovalService)
-CAMERA_DETAILS: Final = web.AppKey("camera_details", CameraDetailsService)
-EVENTS: Final = web.AppKey("events", EventService)
-DIGESTS: Final = web.AppKey("digests", DigestService)
-FINDING: Final = web.AppKey("finding", FindingService)
-TIMELINE: Final = web.AppKey("timeline", TimelineService)
-LIVE: Final = web.AppKey("live", LiveService)
-LOGS: Final = web.AppKey("logs", LogService)
-LOG_SEARCH: Final = web.AppKey("log_search", LogSearchService)
-LOG_TAIL: Final = web.AppKey("log_tail", LogTail)
-SYSTEM: Final = web.AppKey("system", SystemService)
-UPLOADS: Final = web.AppKey("uploads", UploadService)
-STATS: Final = web.AppKey("stats", StatsService)
-STRAYS: Final = web.AppKey("strays", StrayService)
-STORAGE: Final = web.AppKey("storage", StorageService)
-STORAGE_CHECK: Final = web.AppKey("storage_check", StorageCheckService)
-REMOVAL: Final = web.AppKey("removal", RemovalService)
-RETENTION: Final = web.AppKey("retention", RetentionService)
-REVIEW: Final = web.AppKey("review", ReviewService)
-JOBS: Final = web.AppKey("jobs", JobQueue)
-RETRIES: Final = web.AppKey("retries", RetryService)
-AI_STATUS: Final = web.AppKey("ai_status", AiStatusService)
-RERUNS: Final = web.AppKey("reruns", RerunService)
-HEALTH: Final = web.AppKey("health", HealthMonitor)
-FILES: Final = web.AppKey("files", Files)
-SUPERVISOR: Final = web.AppKey("supervisor", Supervisor)
-CHANGES: Final = web.AppKey("changes", ChangeHub)
+
+@dataclass(frozen=True)
+class Parts:
+    """What the application needs; the composition root makes it."""
+
+    settings: SettingsHolder
+    cameras: CameraService
+    agents: AgentStatusService
+    camera_removal: CameraRemovalService
+    camera_details: CameraDetailsService
+    events: EventService
+    finding: FindingService
+    digests: DigestService
+    timeline: TimelineService
+    live: LiveService
+    logs: LogService
+    log_search: LogSearchService
+    log_tail: LogTail
+    system: SystemService
+    stats: StatsService
+    strays: StrayService
+    storage: StorageService
+    storage_check: StorageCheckService
+    uploads: UploadService
+    jobs: JobQueue
+    retries: RetryService
+    ai_status: AiStatusService
+    reruns: RerunService
+    removal: RemovalService
+    retention: RetentionService
+    review: ReviewService
+    health: HealthMonitor
+    files: Files
+    supervisor: Supervisor
+    changes: ChangeHub
+
+
+PARTS: Final = web.AppKey("parts", Parts)
 DOCUMENT: Final = web.AppKey("document", bytes)
 ASSETS: Final = web.AppKey("assets", Assets)

@@ -10,7 +10,6 @@ from securitycamd.domain.errors import NotFoundError
 from securitycamd.domain.models import Place
 from securitycamd.domain.names import is_camera_id
 from securitycamd.domain.principal import Audience
-from securitycamd.web import keys
 from securitycamd.web.event_pages import event_number
 from securitycamd.web.registry import Call, Route
 from securitycamd.web.schemas.places import place_text
@@ -47,10 +46,10 @@ async def _turned(call: Call[None, None, None], query: GalleryQuery) -> GalleryQ
     skipped = (_count(call.request.query.get("page", "")) - 1) * query.limit
     if skipped < 1:
         return query
-    before = await call.app[keys.EVENTS].newest(
+    before = await call.parts.events.newest(
         call.principal,
         camera_id=query.camera_id[0] if query.camera_id else None,
-        span=query.span(call.app[keys.SETTINGS].current.site.zone),
+        span=query.span(call.parts.settings.current.site.zone),
         limit=1,
         offset=skipped - 1,
     )

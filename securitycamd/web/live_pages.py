@@ -11,7 +11,6 @@ from securitycamd.cameras.relay import Relay, Viewer
 from securitycamd.domain.errors import CameraUnavailableError
 from securitycamd.domain.live import EndReason, StreamState
 from securitycamd.domain.principal import Audience
-from securitycamd.web import keys
 from securitycamd.web.api.media import attachment
 from securitycamd.web.live_socket import bound_what_lies_unsent
 from securitycamd.web.pages import render, site_of
@@ -33,38 +32,38 @@ class StillQuery(Input):
 
 async def wall(call: Call[None, None, None]) -> web.Response:
     """All cameras. Opening it starts nothing."""
-    cameras = await call.app[keys.CAMERAS].listed(call.principal)
+    cameras = await call.parts.cameras.listed(call.principal)
     context = wall_context(
         cameras,
-        await call.app[keys.LIVE].posters(cameras),
+        await call.parts.live.posters(cameras),
         site=site_of(call.request),
         now=datetime.now(UTC),
-        limit_minutes=call.app[keys.SETTINGS].current.live.max_minutes,
+        limit_minutes=call.parts.settings.current.live.max_minutes,
     )
     return render(call.request, context)
 
 
 async def camera(call: Call[CameraPath, None, None]) -> web.Response:
     """One camera."""
-    chosen = await call.app[keys.CAMERAS].get(call.principal, call.path.camera_id)
+    chosen = await call.parts.cameras.get(call.principal, call.path.camera_id)
     context = camera_context(
         chosen,
-        await call.app[keys.CAMERAS].listed(call.principal),
-        await call.app[keys.LIVE].posters([chosen]),
+        await call.parts.cameras.listed(call.principal),
+        await call.parts.live.posters([chosen]),
         site=site_of(call.request),
         now=datetime.now(UTC),
-        limit_minutes=call.app[keys.SETTINGS].current.live.max_minutes,
+        limit_minutes=call.parts.settings.current.live.max_minutes,
     )
     return render(call.request, context)
 
 
 async def still(call: Call[CameraPath, StillQuery, None]) -> web.Response:
     """The newest live picture of a camera that somebody watches; starts nothing."""
-    frame = await call.app[keys.LIVE].newest(call.principal, call.path.camera_id)
+    frame = await call.parts.live.newest(call.principal, call.path.camera_id)
     headers = {"Cache-Control": "no-store"}
     if call.query.download:
-        found = await call.app[keys.CAMERAS].get(call.principal, call.path.camera_id)
-        local = datetime.now(call.app[keys.SETTINGS].current.site.zone)
+        found = await call.parts.cameras.get(call.principal, call.path.camera_id)
+        local = datetime.now(call.parts.settings.current.site.zone)
         headers["Content-Disposition"] = attachment(f"{found.name} {local:%Y-%m-%d %H.%M.%S} live.jpg")
     return web.Response(body=bytes(frame.jpeg), content_type="image/jpeg", headers=headers)
 
@@ -72,7 +71,7 @@ async def still(call: Call[CameraPath, StillQuery, None]) -> web.Response:
 async def stream(call: Call[CameraPath, None, None]) -> web.StreamResponse:
     """A camera's pictures one after the other: works as the address of an image."""
     refuse_foreign_picture(call.request)
-    live = call.app[keys.LIVE]
+    live = call.parts.live
     response = web.StreamResponse(
         headers={
             "Content-Type": f"multipart/x-mixed-replace; boundary={BOUNDARY}",
@@ -81,7 +80,7 @@ async def stream(call: Call[CameraPath, None, None]) -> web.StreamResponse:
         }
     )
     if call.request.method == "HEAD":  # whoever asks about it does not watch
-        await call.app[keys.CAMERAS].get(call.principal, call.path.camera_id)
+        await call.parts.cameras.get(call.principal, call.path.camera_id)
         return response
     async with live.viewer() as viewer:
         relay = await live.watch(call.principal, viewer, call.path.camera_id)
@@ -89,7 +88,7 @@ async def stream(call: Call[CameraPath, None, None]) -> web.StreamResponse:
         await response.prepare(call.request)
         bound_what_lies_unsent(call.request)
         try:
-            await _send_pictures(response, relay, viewer, call.app[keys.SETTINGS].current.live.stall_seconds)
+            await _send_pictures(response, relay, viewer, call.parts.settings.current.live.stall_seconds)
         except ConnectionError:
             pass  # the viewer left
         except TimeoutError:

@@ -22,7 +22,6 @@ from securitycamd.domain.errors import DomainError
 from securitycamd.domain.live import StreamState, StreamStatus
 from securitycamd.domain.principal import Audience, Principal
 from securitycamd.services.live import LiveService
-from securitycamd.web import keys
 from securitycamd.web.registry import Call, Input, Route
 from securitycamd.web.schemas.common import CameraId
 from securitycamd.web.schemas.live import stream_reply
@@ -127,10 +126,10 @@ class _Connection:
 
 async def live_socket(call: Call[None, None, None]) -> web.StreamResponse:
     """The WebSocket."""
-    settings = call.app[keys.SETTINGS].current
+    settings = call.parts.settings.current
     # A page of another site must neither see the cameras nor blind them: browsers name the origin of every WebSocket.
     refuse_foreign_site(call.request, settings.server.cors_origins)
-    live = call.app[keys.LIVE]
+    live = call.parts.live
     async with live.viewer() as viewer:
         connection = web.WebSocketResponse(
             heartbeat=PING_SECONDS,

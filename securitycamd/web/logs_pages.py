@@ -6,7 +6,6 @@ from typing import Any, Final
 from aiohttp import web
 
 from securitycamd.domain.principal import Audience
-from securitycamd.web import keys
 from securitycamd.web.pages import render, site_of
 from securitycamd.web.registry import Call, Route
 from securitycamd.web.schemas.log_search import LinesPageQuery
@@ -22,7 +21,7 @@ async def logs(call: Call[None, Any, None]) -> web.Response:
     site, now = site_of(call.request), datetime.now(UTC)
     query = LinesPageQuery.read(call.request.query)
     query = query.model_copy(update={"limit": min(query.limit, LINES_SHOWN)})
-    service, wanted = call.app[keys.LOG_SEARCH], query.wanted(site.zone)
+    service, wanted = call.parts.log_search, query.wanted(site.zone)
     if (after := query.after_place) is not None:
         found = await service.newer(call.principal, wanted, after, limit=query.limit, seconds=LOOK_SECONDS)
     else:
@@ -31,7 +30,7 @@ async def logs(call: Call[None, Any, None]) -> web.Response:
     context = logs_context(
         found,
         query,
-        cameras=await call.app[keys.CAMERAS].everything(call.principal),
+        cameras=await call.parts.cameras.everything(call.principal),
         sources=await service.sources(call.principal),
         total=await service.count(call.principal, wanted),
         rows=next((number for number in ROWS if str(number) == asked), ROWS[0]),

@@ -81,7 +81,7 @@ def _problem(
 ) -> web.Response:
     route = route_of(request)
     wants_page = route.page if route is not None else not request.path.startswith("/api/") and _prefers_html(request)
-    if wants_page and keys.SETTINGS in request.app:
+    if wants_page and keys.PARTS in request.app:
         sentence = (
             detail if isinstance(detail, str) else "; ".join(f"{item['loc'][-1]}: {item['msg']}" for item in detail)
         )
@@ -102,7 +102,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Decide who asks and whether the route is for them; keep other sites' pages from acting in a visitor's name."""
     if not _is_host(request.headers.get("Host", "")):
         raise web.HTTPBadRequest
-    settings = request.app[keys.SETTINGS].current
+    settings = request.app[keys.PARTS].settings.current
     trusted = is_trusted(request.remote or "", settings.agents.trusted_networks)
     route = route_of(request)
     streams = route is not None and route.streams
@@ -120,7 +120,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     if trusted and agent.startswith(AGENT_PREFIX):
         camera_id = agent[len(AGENT_PREFIX) :]
         if is_camera_id(camera_id):
-            request.app[keys.CAMERAS].note_heard(camera_id)
+            request.app[keys.PARTS].cameras.note_heard(camera_id)
     return await handler(request)
 
 
@@ -155,7 +155,7 @@ async def scope(request: web.Request, handler: Handler) -> web.StreamResponse:
     structlog.contextvars.bind_contextvars(request_id=request_id)
     started = time.perf_counter()
     origin = request.headers.get("Origin")
-    allowed = origin is not None and origin in request.app[keys.SETTINGS].current.server.cors_origins
+    allowed = origin is not None and origin in request.app[keys.PARTS].settings.current.server.cors_origins
     if allowed and request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
         response: web.StreamResponse = web.Response(status=204, headers=_preflight(request))
     else:
@@ -173,7 +173,7 @@ async def scope(request: web.Request, handler: Handler) -> web.StreamResponse:
         if allowed and origin is not None:
             headers["Access-Control-Allow-Origin"] = origin
             headers["Access-Control-Expose-Headers"] = "X-Request-ID, Retry-After"
-        if request.app[keys.SETTINGS].current.server.cors_origins:
+        if request.app[keys.PARTS].settings.current.server.cors_origins:
             headers.add("Vary", "Origin")
     return response
 

@@ -38,14 +38,14 @@ def render(request: web.Request, context: PageContext, status: int = 200) -> web
 
 def site_of(request: web.Request) -> Site:
     """What builders must know of the site, and how this reader wants to see it."""
-    return replace(Site.of(request.app[keys.SETTINGS].current), theme=chosen_theme(request))
+    return replace(Site.of(request.app[keys.PARTS].settings.current), theme=chosen_theme(request))
 
 
 async def storage(call: Call[None, None, None]) -> web.Response:
     """What is kept, what goes next and why."""
     context = storage_context(
-        await call.app[keys.RETENTION].report(call.principal),
-        await call.app[keys.CAMERAS].everything(call.principal),
+        await call.parts.retention.report(call.principal),
+        await call.parts.cameras.everything(call.principal),
         site=site_of(call.request),
     )
     return render(call.request, context)
@@ -61,7 +61,7 @@ async def _cameras_if_known(request: web.Request, principal: Principal) -> list[
     if principal.role < Audience.VIEWER:
         return None
     try:
-        return await request.app[keys.CAMERAS].everything(principal)
+        return await request.app[keys.PARTS].cameras.everything(principal)
     except DomainError:
         return None
 

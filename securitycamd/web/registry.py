@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from pydantic_core import to_json
 
 from securitycamd.domain.principal import Audience, Principal
+from securitycamd.web import keys
 
 PathT = TypeVar("PathT")
 QueryT = TypeVar("QueryT")
@@ -42,8 +43,13 @@ class Call(Generic[PathT, QueryT, BodyT]):
 
     @property
     def app(self) -> web.Application:
-        """Where the services are, under the keys of :mod:`securitycamd.web.keys`."""
+        """The application."""
         return self.request.app
+
+    @property
+    def parts(self) -> keys.Parts:
+        """The services."""
+        return self.request.app[keys.PARTS]
 
 
 Handler = Callable[[Call[Any, Any, Any]], Awaitable[web.StreamResponse]]

@@ -45,7 +45,7 @@ async def static(call: Call[StaticPath, None, None]) -> web.StreamResponse:
 
 async def manifest(call: Call[None, None, None]) -> web.Response:
     """What a browser needs to install the site as an application."""
-    site_name = call.app[keys.SETTINGS].current.site.name
+    site_name = call.parts.settings.current.site.name
     asset = call.app[keys.ASSETS].url
     colours = theme_colours()
     icons = [

@@ -7,7 +7,6 @@ from aiohttp import web
 
 from securitycamd.domain.errors import InvalidError
 from securitycamd.domain.principal import Audience
-from securitycamd.web import keys
 from securitycamd.web.pages import render, site_of
 from securitycamd.web.registry import Call, Route, read_form
 from securitycamd.web.schemas.strays import StrayPathQuery
@@ -19,10 +18,10 @@ LONGEST_NUMBER: Final = 18
 async def strays(call: Call[None, Any, None]) -> web.Response:
     """Files that fit no event."""
     query = StraysQuery.read(call.request.query.get("offset"))
-    service = call.app[keys.STRAYS]
+    service = call.parts.strays
     context = strays_context(
         await service.listed(call.principal, limit=PAGE_SIZE, offset=query.offset),
-        await call.app[keys.CAMERAS].everything(call.principal),
+        await call.parts.cameras.everything(call.principal),
         site=site_of(call.request),
         now=datetime.now(UTC),
         scanned_at=service.scanned_at,
@@ -36,13 +35,13 @@ async def link(call: Call[None, StrayPathQuery, None]) -> web.Response:
     text = (await read_form(call.request)).get("event_id", "").strip()
     if not (text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER):
         raise InvalidError("event_id", "must be the number of an event")
-    event = await call.app[keys.STRAYS].link(call.principal, call.query.path, int(text))
+    event = await call.parts.strays.link(call.principal, call.query.path, int(text))
     raise web.HTTPSeeOther(f"/events/{event.id}")
 
 
 async def delete(call: Call[None, StrayPathQuery, None]) -> web.Response:
     """Remove a file. The form says what goes before it is sent."""
-    await call.app[keys.STRAYS].delete(call.principal, call.query.path)
+    await call.parts.strays.delete(call.principal, call.query.path)
     raise web.HTTPSeeOther(STRAYS_URL)
 
 

@@ -7,7 +7,6 @@ from aiohttp import web
 
 from securitycamd.domain.errors import DomainError
 from securitycamd.domain.principal import Audience
-from securitycamd.web import keys
 from securitycamd.web.pages import render, site_of
 from securitycamd.web.registry import Call, Route
 from securitycamd.web.schemas.jobs import EventJobPath, KindPath
@@ -31,28 +30,28 @@ async def live(call: Call[None, None, None]) -> web.Response:
 
 async def _context(call: Call[None, None, None]) -> SystemContext:
     try:
-        cameras = await call.app[keys.CAMERAS].everything(call.principal)
+        cameras = await call.parts.cameras.everything(call.principal)
     except DomainError:
         cameras = None  # the database is away; the page says so
-    report = await call.app[keys.SYSTEM].report(call.principal)
-    return system_context(report, call.app[keys.HEALTH].report, cameras, site=site_of(call.request))
+    report = await call.parts.system.report(call.principal)
+    return system_context(report, call.parts.health.report, cameras, site=site_of(call.request))
 
 
 async def command(call: Call[TaskPath, None, None]) -> web.Response:
     """Pause, resume or wake a task."""
-    call.app[keys.SUPERVISOR].command(call.path.name, call.path.action)
+    call.parts.supervisor.command(call.path.name, call.path.action)
     raise web.HTTPSeeOther(f"{SYSTEM_URL}#tasks")
 
 
 async def retry_all(call: Call[KindPath, None, None]) -> web.Response:
     """Have every failed job of a kind tried again."""
-    await call.app[keys.RETRIES].retry_failed(call.principal, call.path.kind)
+    await call.parts.retries.retry_failed(call.principal, call.path.kind)
     raise web.HTTPSeeOther(f"{SYSTEM_URL}#queues")
 
 
 async def retry_one(call: Call[EventJobPath, None, None]) -> web.Response:
     """Have a failed job tried again."""
-    await call.app[keys.RETRIES].retry(call.principal, call.path.id, call.path.kind)
+    await call.parts.retries.retry(call.principal, call.path.id, call.path.kind)
     raise web.HTTPSeeOther(f"{SYSTEM_URL}#failed")
 
 

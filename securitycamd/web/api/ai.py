@@ -9,7 +9,6 @@ from securitycamd.domain.jobs import JobKind
 from securitycamd.domain.principal import Audience
 from securitycamd.services.reruns import Rerun
 from securitycamd.supervision import TaskState
-from securitycamd.web import keys
 from securitycamd.web.registry import Call, Route, json_reply
 from securitycamd.web.schemas.ai import AiReply, AnalysisReply, RerunBody, RerunReply, ai_reply, analysis_reply
 from securitycamd.web.schemas.events import EventPath
@@ -21,35 +20,35 @@ ANALYSER: Final = "analyser"
 
 async def ai_status(call: Call[None, None, None]) -> web.Response:
     """How the descriptions stand."""
-    tasks = call.app[keys.SUPERVISOR].reports()
+    tasks = call.parts.supervisor.reports()
     paused = any(task.name == ANALYSER and task.state is TaskState.PAUSED for task in tasks)
-    zone = call.app[keys.SETTINGS].current.site.zone
-    return json_reply(ai_reply(await call.app[keys.AI_STATUS].status(), zone, paused=paused, now=datetime.now(UTC)))
+    zone = call.parts.settings.current.site.zone
+    return json_reply(ai_reply(await call.parts.ai_status.status(), zone, paused=paused, now=datetime.now(UTC)))
 
 
 async def analysis_of_event(call: Call[EventPath, None, None]) -> web.Response:
     """How an event's description came about."""
-    record = await call.app[keys.AI_STATUS].of_event(call.principal, call.path.id)
-    return json_reply(analysis_reply(call.path.id, record, call.app[keys.SETTINGS].current.site.zone))
+    record = await call.parts.ai_status.of_event(call.principal, call.path.id)
+    return json_reply(analysis_reply(call.path.id, record, call.parts.settings.current.site.zone))
 
 
 async def rerun_event(call: Call[EventPath, None, None]) -> web.Response:
     """Describe an event once more."""
-    await call.app[keys.RERUNS].one(call.principal, call.path.id)
+    await call.parts.reruns.one(call.principal, call.path.id)
     return json_reply({"kind": JobKind.ANALYSE, "queued": 1})
 
 
 async def rerun_some(call: Call[None, None, RerunBody]) -> web.Response:
     """Describe many events once more."""
     body = call.body
-    wanted = Rerun(body.camera_id, body.span(call.app[keys.SETTINGS].current.site.zone), body.only_failed)
-    done = await call.app[keys.RERUNS].some(call.principal, wanted, body.next)
+    wanted = Rerun(body.camera_id, body.span(call.parts.settings.current.site.zone), body.only_failed)
+    done = await call.parts.reruns.some(call.principal, wanted, body.next)
     return json_reply({"queued": done.queued, "next": done.next})
 
 
 async def rerun_from_page(call: Call[EventPath, None, None]) -> web.Response:
     """Describe an event once more, and go back to its page."""
-    await call.app[keys.RERUNS].one(call.principal, call.path.id)
+    await call.parts.reruns.one(call.principal, call.path.id)
     raise web.HTTPSeeOther(GalleryQuery.read(call.request.query).url(f"/events/{call.path.id}"))
 
 

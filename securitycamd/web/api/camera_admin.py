@@ -6,7 +6,6 @@ from typing import Final
 from aiohttp import web
 
 from securitycamd.domain.principal import Audience
-from securitycamd.web import keys
 from securitycamd.web.registry import Call, Route, json_reply
 from securitycamd.web.schemas.camera_admin import (
     ActivityReply,
@@ -31,8 +30,8 @@ from securitycamd.web.schemas.common import CameraPath
 
 async def details(call: Call[CameraPath, None, None]) -> web.Response:
     """All about one camera."""
-    found = await call.app[keys.CAMERA_DETAILS].details(call.principal, call.path.camera_id)
-    settings = call.app[keys.SETTINGS].current
+    found = await call.parts.camera_details.details(call.principal, call.path.camera_id)
+    settings = call.parts.settings.current
     silence = settings.agents.offline_after_seconds
     return json_reply(details_reply(found, datetime.now(UTC), settings.site.zone, silence))
 
@@ -40,28 +39,28 @@ async def details(call: Call[CameraPath, None, None]) -> web.Response:
 async def change_camera(call: Call[CameraPath, None, CameraChange]) -> web.Response:
     """Rename, move, hide or show a camera."""
     told = call.body
-    camera = await call.app[keys.CAMERAS].describe(
+    camera = await call.parts.cameras.describe(
         call.principal, call.path.camera_id, name=told.name, location=told.location, is_hidden=told.hidden
     )
-    settings = call.app[keys.SETTINGS].current
+    settings = call.parts.settings.current
     silence = settings.agents.offline_after_seconds
     return json_reply(camera_reply(camera, datetime.now(UTC), settings.site.zone, silence))
 
 
 async def refresh(call: Call[CameraPath, None, None]) -> web.Response:
     """Ask the agent now."""
-    agent = await call.app[keys.AGENTS].refresh(call.principal, call.path.camera_id)
-    return json_reply(agent_reply(agent, call.app[keys.SETTINGS].current.site.zone))
+    agent = await call.parts.agents.refresh(call.principal, call.path.camera_id)
+    return json_reply(agent_reply(agent, call.parts.settings.current.site.zone))
 
 
 async def plan(call: Call[CameraPath, None, None]) -> web.Response:
     """What would go with a camera."""
-    return json_reply(plan_reply(await call.app[keys.CAMERA_REMOVAL].plan(call.principal, call.path.camera_id)))
+    return json_reply(plan_reply(await call.parts.camera_removal.plan(call.principal, call.path.camera_id)))
 
 
 async def remove(call: Call[CameraPath, CameraRemoveQuery, None]) -> web.Response:
     """Remove a camera."""
-    left = await call.app[keys.CAMERA_REMOVAL].remove(
+    left = await call.parts.camera_removal.remove(
         call.principal, call.path.camera_id, with_footage=call.query.footage, force=call.query.force
     )
     is_under_way = left is not None and call.query.footage
@@ -70,8 +69,8 @@ async def remove(call: Call[CameraPath, CameraRemoveQuery, None]) -> web.Respons
 
 async def restore(call: Call[CameraPath, None, None]) -> web.Response:
     """Stop a removal, or bring a removed camera back."""
-    camera = await call.app[keys.CAMERA_REMOVAL].undo(call.principal, call.path.camera_id)
-    settings = call.app[keys.SETTINGS].current
+    camera = await call.parts.camera_removal.undo(call.principal, call.path.camera_id)
+    settings = call.parts.settings.current
     silence = settings.agents.offline_after_seconds
     return json_reply(camera_reply(camera, datetime.now(UTC), settings.site.zone, silence))
 
@@ -79,15 +78,15 @@ async def restore(call: Call[CameraPath, None, None]) -> web.Response:
 async def activity(call: Call[CameraPath, SpanQuery, None]) -> web.Response:
     """Events by hour."""
     span = call.query.span
-    hours = await call.app[keys.CAMERA_DETAILS].activity(call.principal, call.path.camera_id, span)
-    return json_reply(activity_reply(call.path.camera_id, span, hours, call.app[keys.SETTINGS].current.site.zone))
+    hours = await call.parts.camera_details.activity(call.principal, call.path.camera_id, span)
+    return json_reply(activity_reply(call.path.camera_id, span, hours, call.parts.settings.current.site.zone))
 
 
 async def coverage(call: Call[CameraPath, SpanQuery, None]) -> web.Response:
     """What the camera could see when."""
     span = call.query.span
-    parts = await call.app[keys.CAMERA_DETAILS].coverage(call.principal, call.path.camera_id, span)
-    return json_reply(coverage_reply(call.path.camera_id, span, parts, call.app[keys.SETTINGS].current.site.zone))
+    parts = await call.parts.camera_details.coverage(call.principal, call.path.camera_id, span)
+    return json_reply(coverage_reply(call.path.camera_id, span, parts, call.parts.settings.current.site.zone))
 
 
 _ONE: Final = "/api/v1/cameras/{camera_id}"

@@ -7,7 +7,6 @@ from aiohttp import web
 
 from securitycamd.domain.models import CameraRegistration
 from securitycamd.domain.principal import Audience
-from securitycamd.web import keys
 from securitycamd.web.registry import Call, Route, json_reply
 from securitycamd.web.schemas.cameras import CameraListQuery, CameraRegister, CameraReply, camera_reply
 from securitycamd.web.schemas.common import CameraPath
@@ -16,10 +15,10 @@ from securitycamd.web.schemas.common import CameraPath
 async def register(call: Call[None, None, CameraRegister]) -> web.Response:
     """Make or renew a camera's record."""
     told = call.body
-    camera, is_new = await call.app[keys.CAMERAS].register(
+    camera, is_new = await call.parts.cameras.register(
         call.principal, CameraRegistration(told.camera_id, told.name, told.location, told.ip_address)
     )
-    settings = call.app[keys.SETTINGS].current
+    settings = call.parts.settings.current
     reply = camera_reply(camera, datetime.now(UTC), settings.site.zone, settings.agents.offline_after_seconds)
     return json_reply(reply, 201 if is_new else 200)
 
@@ -29,18 +28,18 @@ async def list_cameras(call: Call[None, CameraListQuery, None]) -> web.Response:
     wanted = call.query
     cameras = [
         camera
-        for camera in await call.app[keys.CAMERAS].everything(call.principal)
+        for camera in await call.parts.cameras.everything(call.principal)
         if (wanted.hidden or not camera.is_hidden) and (wanted.removed or camera.removal is None)
     ]
-    settings = call.app[keys.SETTINGS].current
+    settings = call.parts.settings.current
     zone, silence, now = settings.site.zone, settings.agents.offline_after_seconds, datetime.now(UTC)
     return json_reply([camera_reply(camera, now, zone, silence) for camera in cameras])
 
 
 async def get_camera(call: Call[CameraPath, None, None]) -> web.Response:
     """One camera."""
-    camera = await call.app[keys.CAMERAS].get(call.principal, call.path.camera_id)
-    settings = call.app[keys.SETTINGS].current
+    camera = await call.parts.cameras.get(call.principal, call.path.camera_id)
+    settings = call.parts.settings.current
     return json_reply(
         camera_reply(camera, datetime.now(UTC), settings.site.zone, settings.agents.offline_after_seconds)
     )

@@ -5,28 +5,27 @@ from typing import Final
 from aiohttp import web
 
 from securitycamd.domain.principal import Audience
-from securitycamd.web import keys
 from securitycamd.web.registry import Call, Route, json_reply
 from securitycamd.web.schemas.digests import DigestPath, DigestQuery, DigestReply, digest_reply
 
 
 async def list_digests(call: Call[None, DigestQuery, None]) -> web.Response:
     """Reports, newest first."""
-    zone = call.app[keys.SETTINGS].current.site.zone
-    found = await call.app[keys.DIGESTS].newest(call.principal, before=call.query.before, limit=call.query.limit)
+    zone = call.parts.settings.current.site.zone
+    found = await call.parts.digests.newest(call.principal, before=call.query.before, limit=call.query.limit)
     return json_reply([digest_reply(digest, zone) for digest in found])
 
 
 async def get_digest(call: Call[DigestPath, None, None]) -> web.Response:
     """The report of a day."""
-    digest = await call.app[keys.DIGESTS].get(call.principal, call.path.date)
-    return json_reply(digest_reply(digest, call.app[keys.SETTINGS].current.site.zone))
+    digest = await call.parts.digests.get(call.principal, call.path.date)
+    return json_reply(digest_reply(digest, call.parts.settings.current.site.zone))
 
 
 async def write_digest(call: Call[DigestPath, None, None]) -> web.Response:
     """Have it written anew."""
-    digest = await call.app[keys.DIGESTS].request(call.principal, call.path.date)
-    return json_reply(digest_reply(digest, call.app[keys.SETTINGS].current.site.zone))
+    digest = await call.parts.digests.request(call.principal, call.path.date)
+    return json_reply(digest_reply(digest, call.parts.settings.current.site.zone))
 
 
 ROUTES: Final = [

@@ -5,7 +5,6 @@ from typing import Final
 from aiohttp import web
 
 from securitycamd.domain.principal import Audience
-from securitycamd.web import keys
 from securitycamd.web.registry import Call, Route, json_reply
 from securitycamd.web.schemas.events import (
     EventCreate,
@@ -21,39 +20,39 @@ from securitycamd.web.schemas.events import (
 async def create(call: Call[None, None, EventCreate]) -> web.Response:
     """Keep an event."""
     told = call.body
-    event, is_new = await call.app[keys.EVENTS].create(
+    event, is_new = await call.parts.events.create(
         call.principal,
         camera_id=told.camera_id,
         timestamp=told.timestamp,
         motion_score=told.motion_score,
         confidence_score=told.confidence_score,
     )
-    reply = event_reply(event, call.app[keys.SETTINGS].current.site.zone)
+    reply = event_reply(event, call.parts.settings.current.site.zone)
     return json_reply(reply, 201 if is_new else 200)
 
 
 async def get_event(call: Call[EventPath, None, None]) -> web.Response:
     """One event."""
-    event = await call.app[keys.EVENTS].get(call.principal, call.path.id)
-    return json_reply(event_reply(event, call.app[keys.SETTINGS].current.site.zone))
+    event = await call.parts.events.get(call.principal, call.path.id)
+    return json_reply(event_reply(event, call.parts.settings.current.site.zone))
 
 
 async def update_files(call: Call[EventPath, None, FileUpdate]) -> web.Response:
     """Note a file."""
-    event = await call.app[keys.EVENTS].report_file(call.principal, call.path.id, call.body.report())
-    return json_reply(event_reply(event, call.app[keys.SETTINGS].current.site.zone))
+    event = await call.parts.events.report_file(call.principal, call.path.id, call.body.report())
+    return json_reply(event_reply(event, call.parts.settings.current.site.zone))
 
 
 async def update_status(call: Call[EventPath, None, StatusUpdate]) -> web.Response:
     """Note the agent's status."""
-    event = await call.app[keys.EVENTS].set_status(call.principal, call.path.id, call.body.status)
-    return json_reply(event_reply(event, call.app[keys.SETTINGS].current.site.zone))
+    event = await call.parts.events.set_status(call.principal, call.path.id, call.body.status)
+    return json_reply(event_reply(event, call.parts.settings.current.site.zone))
 
 
 async def list_jobs(call: Call[EventPath, None, None]) -> web.Response:
     """The background work on an event."""
-    event = await call.app[keys.EVENTS].get(call.principal, call.path.id)
-    zone = call.app[keys.SETTINGS].current.site.zone
+    event = await call.parts.events.get(call.principal, call.path.id)
+    zone = call.parts.settings.current.site.zone
     return json_reply(
         [
             {
@@ -64,7 +63,7 @@ async def list_jobs(call: Call[EventPath, None, None]) -> web.Response:
                 "changed_at": job.changed_at.astimezone(zone),
                 "progress": job.progress,
             }
-            for job in await call.app[keys.JOBS].of_event(event.id)
+            for job in await call.parts.jobs.of_event(event.id)
         ]
     )
 

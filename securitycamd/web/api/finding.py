@@ -9,7 +9,6 @@ from securitycamd.domain.principal import Audience
 from securitycamd.domain.snippets import snippets
 from securitycamd.domain.times import EARLIEST
 from securitycamd.domain.words import read_search
-from securitycamd.web import keys
 from securitycamd.web.registry import Call, Route, json_reply
 from securitycamd.web.schemas.common import span_of
 from securitycamd.web.schemas.events import EventListReply, EventPath, event_reply
@@ -26,10 +25,10 @@ from securitycamd.web.schemas.places import place_text
 
 async def list_events(call: Call[None, FindQuery, None]) -> web.Response:
     """A page of events."""
-    query, zone = call.query, call.app[keys.SETTINGS].current.site.zone
+    query, zone = call.query, call.parts.settings.current.site.zone
     wanted = query.wanted(zone)
     if query.is_plain:
-        plain = await call.app[keys.EVENTS].newest(
+        plain = await call.parts.events.newest(
             call.principal,
             camera_id=query.camera_id[0] if query.camera_id else None,
             span=wanted.span,
@@ -44,7 +43,7 @@ async def list_events(call: Call[None, FindQuery, None]) -> web.Response:
                 "offset": plain.offset,
             }
         )
-    finding = call.app[keys.FINDING]
+    finding = call.parts.finding
     if query.is_ranked:
         page = await finding.ranked(call.principal, wanted, limit=query.limit, offset=query.offset)
     else:
@@ -73,16 +72,16 @@ async def list_events(call: Call[None, FindQuery, None]) -> web.Response:
 
 async def get_neighbours(call: Call[EventPath, FindQuery, None]) -> web.Response:
     """The events next to one."""
-    event = await call.app[keys.EVENTS].get(call.principal, call.path.id)
-    wanted = call.query.wanted(call.app[keys.SETTINGS].current.site.zone)
-    return json_reply(neighbours_reply(await call.app[keys.FINDING].neighbours(call.principal, wanted, event)))
+    event = await call.parts.events.get(call.principal, call.path.id)
+    wanted = call.query.wanted(call.parts.settings.current.site.zone)
+    return json_reply(neighbours_reply(await call.parts.finding.neighbours(call.principal, wanted, event)))
 
 
 async def event_timeline(call: Call[None, TimelineQuery, None]) -> web.Response:
     """How much happened when."""
-    query, zone = call.query, call.app[keys.SETTINGS].current.site.zone
+    query, zone = call.query, call.parts.settings.current.site.zone
     span = span_of(query.start, query.end, zone)
-    found = await call.app[keys.TIMELINE].counts(
+    found = await call.parts.timeline.counts(
         call.principal,
         cameras=None if query.camera_id is None else frozenset(query.camera_id),
         start=span.start or EARLIEST,

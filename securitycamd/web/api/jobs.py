@@ -7,28 +7,27 @@ from aiohttp import web
 
 from securitycamd.domain.jobs import JobKind
 from securitycamd.domain.principal import Audience
-from securitycamd.web import keys
 from securitycamd.web.registry import Call, Route, json_reply
 from securitycamd.web.schemas.jobs import EventJobPath, JobsQuery, KindPath, ListedJobReply, RetriedReply
 
 
 async def list_all_jobs(call: Call[None, JobsQuery, None]) -> web.Response:
     """Jobs in a state."""
-    query, zone = call.query, call.app[keys.SETTINGS].current.site.zone
+    query, zone = call.query, call.parts.settings.current.site.zone
     kinds = list(JobKind) if query.kind is None else [query.kind]
-    found = await call.app[keys.RETRIES].newest(call.principal, kinds, query.state, limit=query.limit)
+    found = await call.parts.retries.newest(call.principal, kinds, query.state, limit=query.limit)
     return json_reply([asdict(job) | {"changed_at": job.changed_at.astimezone(zone)} for job in found])
 
 
 async def retry_job(call: Call[EventJobPath, None, None]) -> web.Response:
     """Try an event's job again."""
-    await call.app[keys.RETRIES].retry(call.principal, call.path.id, call.path.kind)
+    await call.parts.retries.retry(call.principal, call.path.id, call.path.kind)
     return json_reply({"kind": call.path.kind, "queued": 1})
 
 
 async def retry_failed_jobs(call: Call[KindPath, None, None]) -> web.Response:
     """Try every failed job of a kind again."""
-    queued = await call.app[keys.RETRIES].retry_failed(call.principal, call.path.kind)
+    queued = await call.parts.retries.retry_failed(call.principal, call.path.kind)
     return json_reply({"kind": call.path.kind, "queued": queued})
 
 

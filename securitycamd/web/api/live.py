@@ -5,14 +5,13 @@ from typing import Final
 from aiohttp import web
 
 from securitycamd.domain.principal import Audience
-from securitycamd.web import keys
 from securitycamd.web.registry import Call, Route, json_reply
 from securitycamd.web.schemas.live import StreamReply, stream_reply
 
 
 async def streams(call: Call[None, None, None]) -> web.Response:
     """The streams of all cameras."""
-    return json_reply([stream_reply(status) for status in await call.app[keys.LIVE].statuses(call.principal)])
+    return json_reply([stream_reply(status) for status in await call.parts.live.statuses(call.principal)])
 
 
 ROUTES: Final = [

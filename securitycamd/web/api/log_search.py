@@ -16,7 +16,6 @@ from securitycamd.domain.errors import DatabaseUnavailableError
 from securitycamd.domain.models import LogLine
 from securitycamd.domain.principal import Audience
 from securitycamd.services.log_search import DOWNLOAD_LIMIT
-from securitycamd.web import keys
 from securitycamd.web.registry import Call, Route, json_reply
 from securitycamd.web.schemas.log_search import (
     FoundLinesReply,
@@ -41,8 +40,8 @@ _BREAKS: Final = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
 
 async def search_logs(call: Call[None, LinesPageQuery, None]) -> web.Response:
     """Lines from a place onwards."""
-    query, zone = call.query, call.app[keys.SETTINGS].current.site.zone
-    service, wanted = call.app[keys.LOG_SEARCH], query.wanted(zone)
+    query, zone = call.query, call.parts.settings.current.site.zone
+    service, wanted = call.parts.log_search, query.wanted(zone)
     if (after := query.after_place) is not None:
         found = await service.newer(call.principal, wanted, after, limit=query.limit, seconds=LOOK_SECONDS)
     else:
@@ -52,10 +51,10 @@ async def search_logs(call: Call[None, LinesPageQuery, None]) -> web.Response:
 
 async def follow_logs(call: Call[None, LinesFollowQuery, None]) -> web.StreamResponse:
     """Lines as they come, as server-sent events."""
-    zone = call.app[keys.SETTINGS].current.site.zone
+    zone = call.parts.settings.current.site.zone
     told = call.request.headers.get("Last-Event-ID", "")
     after_id = int(told) if told.isascii() and told.isdecimal() and len(told) <= 18 else call.query.after_id
-    tail = call.app[keys.LOG_TAIL]
+    tail = call.parts.log_tail
     response = web.StreamResponse(
         headers={
             "Content-Type": "text/event-stream",
@@ -99,16 +98,11 @@ async def _write(response: web.StreamResponse, text: str) -> None:
         await response.write(text.encode())
 
 
-async def end_streams(app: web.Application) -> None:
-    """Let the followers' connections end, so that the stop need not wait for them."""
-    app[keys.LOG_TAIL].close()
-
-
 async def download_logs(call: Call[None, LinesDownloadQuery, None]) -> web.StreamResponse:
     """Lines as a file, the oldest first, read and written in pieces."""
-    settings, query = call.app[keys.SETTINGS].current, call.query
+    settings, query = call.parts.settings.current, call.query
     zone = settings.site.zone
-    download = await call.app[keys.LOG_SEARCH].download(call.principal, query.wanted(zone))
+    download = await call.parts.log_search.download(call.principal, query.wanted(zone))
     kind, extension = ("text/plain", "txt") if query.format == "text" else ("application/x-ndjson", "jsonl")
     name = file_name(settings.site.name, datetime.now(UTC).astimezone(zone), extension)
     response = web.StreamResponse(

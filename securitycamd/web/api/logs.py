@@ -5,21 +5,20 @@ from typing import Final
 from aiohttp import web
 
 from securitycamd.domain.principal import Audience
-from securitycamd.web import keys
 from securitycamd.web.registry import Call, Route, json_reply
 from securitycamd.web.schemas.logs import LogEntry, LogListReply, LogQuery, LogsInserted, log_reply
 
 
 async def ingest(call: Call[None, None, list[LogEntry]]) -> web.Response:
     """Keep a batch of lines."""
-    inserted = await call.app[keys.LOGS].add(call.principal, call.body)
+    inserted = await call.parts.logs.add(call.principal, call.body)
     return json_reply({"logs_inserted": inserted}, 201)
 
 
 async def list_logs(call: Call[None, LogQuery, None]) -> web.Response:
     """A page of lines."""
-    query, zone = call.query, call.app[keys.SETTINGS].current.site.zone
-    page = await call.app[keys.LOGS].newest(call.principal, query.wanted(zone), limit=query.limit, offset=query.offset)
+    query, zone = call.query, call.parts.settings.current.site.zone
+    page = await call.parts.logs.newest(call.principal, query.wanted(zone), limit=query.limit, offset=query.offset)
     return json_reply(
         {
             "logs": [log_reply(line, zone) for line in page.items],

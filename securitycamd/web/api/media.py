@@ -14,7 +14,6 @@ from securitycamd.domain.errors import ForbiddenError, InvalidError, NotFoundErr
 from securitycamd.domain.filenames import parse_name
 from securitycamd.domain.names import FileType
 from securitycamd.domain.principal import Audience
-from securitycamd.web import keys
 from securitycamd.web.registry import Call, Input, Route
 from securitycamd.web.sending import open_file
 
@@ -54,7 +53,7 @@ async def media(call: Call[MediaPath, MediaQuery, None]) -> web.StreamResponse:
     if call.query.download:
         headers["Content-Disposition"] = attachment(await _download_name(call, wanted))
     try:
-        found = await open_file(call.request, call.app[keys.FILES], call.path.path, headers)
+        found = await open_file(call.request, call.parts.files, call.path.path, headers)
     except InvalidError as error:
         log.warning("a file outside the storage root was asked for", path=call.path.path, remote=call.request.remote)
         raise NotFoundError("There is no such file.") from error
@@ -79,7 +78,7 @@ async def _download_name(call: Call[MediaPath, MediaQuery, None], path: PurePosi
         return path.name
     camera = path.parts[0]
     with suppress(NotFoundError):
-        camera = (await call.app[keys.CAMERAS].get(call.principal, camera)).name
+        camera = (await call.parts.cameras.get(call.principal, camera)).name
     what = "" if name.file_type is FileType.VIDEO else f" {name.file_type.replace('_', ' ')}"
     return f"{camera} {name.local_time:%Y-%m-%d %H.%M.%S}{what}{path.suffix}"
 

@@ -6,7 +6,6 @@ from aiohttp import web
 
 from securitycamd.domain.principal import Audience
 from securitycamd.services.review import Change
-from securitycamd.web import keys
 from securitycamd.web.registry import Call, Route, json_reply
 from securitycamd.web.schemas.events import EventPath, EventReply, event_reply
 from securitycamd.web.schemas.retention import DeleteQuery, RemovedReply, RetentionReply, retention_reply
@@ -14,8 +13,8 @@ from securitycamd.web.schemas.retention import DeleteQuery, RemovedReply, Retent
 
 async def get_retention(call: Call[None, None, None]) -> web.Response:
     """What goes when, and why."""
-    report = await call.app[keys.RETENTION].report(call.principal)
-    return json_reply(retention_reply(report, call.app[keys.SETTINGS].current.site.zone))
+    report = await call.parts.retention.report(call.principal)
+    return json_reply(retention_reply(report, call.parts.settings.current.site.zone))
 
 
 async def protect(call: Call[EventPath, None, None]) -> web.Response:
@@ -29,13 +28,13 @@ async def unprotect(call: Call[EventPath, None, None]) -> web.Response:
 
 
 async def _protect(call: Call[EventPath, Any, Any], *, protected: bool) -> web.Response:
-    event = await call.app[keys.REVIEW].change(call.principal, call.path.id, Change(starred=protected))
-    return json_reply(event_reply(event, call.app[keys.SETTINGS].current.site.zone))
+    event = await call.parts.review.change(call.principal, call.path.id, Change(starred=protected))
+    return json_reply(event_reply(event, call.parts.settings.current.site.zone))
 
 
 async def delete(call: Call[EventPath, DeleteQuery, None]) -> web.Response:
     """Remove an event."""
-    event = await call.app[keys.REMOVAL].delete(call.principal, call.path.id, force=call.query.force)
+    event = await call.parts.removal.delete(call.principal, call.path.id, force=call.query.force)
     return json_reply({"id": event.id, "camera_id": event.camera_id, "size_bytes": event.size_bytes})
 
 

@@ -5,7 +5,6 @@ from typing import Final
 from aiohttp import web
 
 from securitycamd.domain.principal import Audience
-from securitycamd.web import keys
 from securitycamd.web.registry import Call, Route, json_reply
 from securitycamd.web.schemas.events import EventPath, EventReply, event_reply
 from securitycamd.web.schemas.review import BulkChange, BulkReply, EventChange, HistoryReply, history_reply
@@ -13,13 +12,13 @@ from securitycamd.web.schemas.review import BulkChange, BulkReply, EventChange, 
 
 async def change(call: Call[EventPath, None, EventChange]) -> web.Response:
     """Change an event."""
-    event = await call.app[keys.REVIEW].change(call.principal, call.path.id, call.body.change())
-    return json_reply(event_reply(event, call.app[keys.SETTINGS].current.site.zone))
+    event = await call.parts.review.change(call.principal, call.path.id, call.body.change())
+    return json_reply(event_reply(event, call.parts.settings.current.site.zone))
 
 
 async def bulk(call: Call[None, None, BulkChange]) -> web.Response:
     """Change many events."""
-    results = await call.app[keys.REVIEW].bulk(call.principal, call.body.ids, call.body.action)
+    results = await call.parts.review.bulk(call.principal, call.body.ids, call.body.action)
     return json_reply(
         {
             "action": call.body.action,
@@ -30,9 +29,9 @@ async def bulk(call: Call[None, None, BulkChange]) -> web.Response:
 
 async def history(call: Call[EventPath, None, None]) -> web.Response:
     """What happened to an event."""
-    event = await call.app[keys.EVENTS].get(call.principal, call.path.id)
-    zone = call.app[keys.SETTINGS].current.site.zone
-    entries = await call.app[keys.REVIEW].history(call.principal, event)
+    event = await call.parts.events.get(call.principal, call.path.id)
+    zone = call.parts.settings.current.site.zone
+    entries = await call.parts.review.history(call.principal, event)
     return json_reply([history_reply(entry, zone) for entry in entries])
 
 

@@ -7,7 +7,6 @@ from pydantic import BaseModel, Field
 
 from securitycamd.domain.principal import Audience
 from securitycamd.storage.errors import GuardState
-from securitycamd.web import keys
 from securitycamd.web.registry import Call, Input, Route, json_reply
 from securitycamd.web.schemas.common import CameraId
 
@@ -29,12 +28,12 @@ class TakeOver(Input):
 
 async def show_storage(call: Call[None, None, None]) -> web.Response:
     """What was found last."""
-    return json_reply(_reply(call, call.app[keys.STORAGE].guard.state))
+    return json_reply(_reply(call, call.parts.storage.guard.state))
 
 
 async def take_over_storage(call: Call[None, None, TakeOver]) -> web.Response:
     """Use what is mounted now."""
-    state = await call.app[keys.STORAGE].take_over(call.principal, call.body.camera_id)
+    state = await call.parts.storage.take_over(call.principal, call.body.camera_id)
     return json_reply(_reply(call, state))
 
 
@@ -43,7 +42,7 @@ def _reply(call: Call[Any, Any, Any], state: GuardState) -> dict[str, Any]:
         "condition": state.condition,
         "sentence": state.sentence,
         "remedy": state.remedy,
-        "cameras": {name: odd.sentence for name, odd in call.app[keys.STORAGE].guard.camera_states.items()},
+        "cameras": {name: odd.sentence for name, odd in call.parts.storage.guard.camera_states.items()},
     }
 
 

@@ -6,28 +6,27 @@ from aiohttp import web
 
 from securitycamd.domain.principal import Audience
 from securitycamd.services.storage_check import CheckReport
-from securitycamd.web import keys
 from securitycamd.web.registry import Call, Route, json_reply
 from securitycamd.web.schemas.storage_check import CheckRepair, CheckReply, check_reply
 
 
 async def show(call: Call[None, None, None]) -> web.Response:
     """The check that runs, or the last one."""
-    return _reply(call, call.app[keys.STORAGE_CHECK].report)
+    return _reply(call, call.parts.storage_check.report)
 
 
 async def start(call: Call[None, None, None]) -> web.Response:
     """Begin a check."""
-    return _reply(call, call.app[keys.STORAGE_CHECK].request())
+    return _reply(call, call.parts.storage_check.request())
 
 
 async def repair(call: Call[None, None, CheckRepair]) -> web.Response:
     """Begin a check that mends."""
-    return _reply(call, call.app[keys.STORAGE_CHECK].request(repair=True, force=call.body.force))
+    return _reply(call, call.parts.storage_check.request(repair=True, force=call.body.force))
 
 
 def _reply(call: Call[Any, Any, Any], report: CheckReport) -> web.Response:
-    return json_reply(check_reply(report, call.app[keys.SETTINGS].current.site.zone))
+    return json_reply(check_reply(report, call.parts.settings.current.site.zone))
 
 
 ROUTES: Final = [

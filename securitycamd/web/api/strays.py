@@ -5,7 +5,6 @@ from typing import Final
 from aiohttp import web
 
 from securitycamd.domain.principal import Audience
-from securitycamd.web import keys
 from securitycamd.web.registry import Call, Route, json_reply
 from securitycamd.web.schemas.events import EventReply, event_reply
 from securitycamd.web.schemas.strays import (
@@ -20,8 +19,8 @@ from securitycamd.web.schemas.strays import (
 
 async def list_strays(call: Call[None, StrayQuery, None]) -> web.Response:
     """A page of them."""
-    query, strays = call.query, call.app[keys.STRAYS]
-    zone = call.app[keys.SETTINGS].current.site.zone
+    query, strays = call.query, call.parts.strays
+    zone = call.parts.settings.current.site.zone
     page = await strays.listed(call.principal, camera_id=query.camera_id, limit=query.limit, offset=query.offset)
     return json_reply(
         {
@@ -37,13 +36,13 @@ async def list_strays(call: Call[None, StrayQuery, None]) -> web.Response:
 async def link_stray(call: Call[None, None, StrayLink]) -> web.Response:
     """Give one to an event."""
     body = call.body
-    event = await call.app[keys.STRAYS].link(call.principal, body.path, body.event_id, body.file_type)
-    return json_reply(event_reply(event, call.app[keys.SETTINGS].current.site.zone))
+    event = await call.parts.strays.link(call.principal, body.path, body.event_id, body.file_type)
+    return json_reply(event_reply(event, call.parts.settings.current.site.zone))
 
 
 async def delete_stray(call: Call[None, StrayPathQuery, None]) -> web.Response:
     """Remove one from the disk."""
-    await call.app[keys.STRAYS].delete(call.principal, call.query.path)
+    await call.parts.strays.delete(call.principal, call.query.path)
     return json_reply({"path": call.query.path})
 
 

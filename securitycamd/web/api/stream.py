@@ -13,7 +13,6 @@ from securitycamd.domain.changes import Change, What
 from securitycamd.domain.errors import DatabaseUnavailableError
 from securitycamd.domain.principal import Audience
 from securitycamd.services.changes import ChangeHub, News, Watcher
-from securitycamd.web import keys
 from securitycamd.web.registry import Call, Input, Route
 
 HEARTBEAT_SECONDS: Final = 15.0
@@ -33,7 +32,7 @@ class StreamQuery(Input):
 
 async def stream(call: Call[None, StreamQuery, None]) -> web.StreamResponse:
     """Changes until the reader goes or the server stops."""
-    hub = call.app[keys.CHANGES]
+    hub = call.parts.changes
     since = call.request.headers.get("Last-Event-ID") or call.query.since
     response = web.StreamResponse(
         headers={
@@ -91,7 +90,7 @@ async def _visible(call: Call[None, StreamQuery, None], changes: Iterable[Change
     """Those of them that the reader may know of."""
     changes = list(changes)
     unknown = [change.event_id for change in changes if change.camera_id is None and change.event_id is not None]
-    seen = await call.app[keys.EVENTS].some(call.principal, unknown)
+    seen = await call.parts.events.some(call.principal, unknown)
     return [
         change
         for change in changes

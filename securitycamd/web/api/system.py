@@ -10,7 +10,6 @@ from securitycamd import __version__
 from securitycamd.domain.principal import Audience
 from securitycamd.health.database import NAME as DATABASE_RULE
 from securitycamd.supervision import TaskReport
-from securitycamd.web import keys
 from securitycamd.web.registry import Call, Route, json_reply
 from securitycamd.web.schemas.common import CameraPath
 from securitycamd.web.schemas.system import (
@@ -28,11 +27,11 @@ from securitycamd.web.schemas.system import (
 
 async def health(call: Call[None, None, None]) -> web.Response:
     """Whether events can be taken, from what is known without asking anybody."""
-    connected = call.app[keys.HEALTH].database_connected
-    problems = [name for name in call.app[keys.HEALTH].report.problems if name != DATABASE_RULE]
+    connected = call.parts.health.database_connected
+    problems = [name for name in call.parts.health.report.problems if name != DATABASE_RULE]
     reply = {
         "status": "healthy" if connected else "unhealthy",
-        "timestamp": datetime.now(UTC).astimezone(call.app[keys.SETTINGS].current.site.zone),
+        "timestamp": datetime.now(UTC).astimezone(call.parts.settings.current.site.zone),
         "database": "connected" if connected else "disconnected",
         "database_connected": connected,
         "version": __version__,
@@ -43,10 +42,10 @@ async def health(call: Call[None, None, None]) -> web.Response:
 
 async def health_report(call: Call[None, None, None]) -> web.Response:
     """What each rule said last."""
-    report = call.app[keys.HEALTH].report
+    report = call.parts.health.report
     return json_reply(
         {
-            "at": report.at.astimezone(call.app[keys.SETTINGS].current.site.zone),
+            "at": report.at.astimezone(call.parts.settings.current.site.zone),
             "level": report.level.name.lower(),
             "findings": [asdict(finding) | {"level": finding.level.name.lower()} for finding in report.findings],
         }
@@ -55,7 +54,7 @@ async def health_report(call: Call[None, None, None]) -> web.Response:
 
 async def camera_stats(call: Call[CameraPath, StatsQuery, None]) -> web.Response:
     """One camera's period."""
-    stats = await call.app[keys.STATS].camera_period(call.principal, call.path.camera_id, call.query.hours)
+    stats = await call.parts.stats.camera_period(call.principal, call.path.camera_id, call.query.hours)
     hours = int(stats.period_hours) if stats.period_hours.is_integer() else stats.period_hours
     return json_reply(
         {
@@ -70,7 +69,7 @@ async def camera_stats(call: Call[CameraPath, StatsQuery, None]) -> web.Response
 
 async def cameras_stats(call: Call[None, None, None]) -> web.Response:
     """All cameras at a glance."""
-    zone = call.app[keys.SETTINGS].current.site.zone
+    zone = call.parts.settings.current.site.zone
     return json_reply(
         [
             {
@@ -85,15 +84,15 @@ async def cameras_stats(call: Call[None, None, None]) -> web.Response:
                 "files": item.usage and item.usage.files,
                 "bytes": item.usage and item.usage.size_bytes,
             }
-            for item in await call.app[keys.STATS].camera_totals(call.principal)
+            for item in await call.parts.stats.camera_totals(call.principal)
         ]
     )
 
 
 async def system_stats(call: Call[None, None, None]) -> web.Response:
     """The site at a glance."""
-    zone = call.app[keys.SETTINGS].current.site.zone
-    stats = await call.app[keys.STATS].system(call.principal)
+    zone = call.parts.settings.current.site.zone
+    stats = await call.parts.stats.system(call.principal)
     return json_reply(
         {
             "cameras": {
@@ -122,17 +121,17 @@ async def system_stats(call: Call[None, None, None]) -> web.Response:
 
 async def list_tasks(call: Call[None, None, None]) -> web.Response:
     """Every supervised task."""
-    return json_reply([_task(call, report) for report in call.app[keys.SUPERVISOR].reports()])
+    return json_reply([_task(call, report) for report in call.parts.supervisor.reports()])
 
 
 async def command_task(call: Call[TaskPath, TaskQuery, None]) -> web.Response:
     """Pause, resume or wake a task."""
     path, minutes = call.path, call.query.minutes
-    return json_reply(_task(call, call.app[keys.SUPERVISOR].command(path.name, path.action, minutes=minutes)))
+    return json_reply(_task(call, call.parts.supervisor.command(path.name, path.action, minutes=minutes)))
 
 
 def _task(call: Call[Any, Any, None], report: TaskReport) -> dict[str, Any]:
-    return asdict(report) | {"since": report.since.astimezone(call.app[keys.SETTINGS].current.site.zone)}
+    return asdict(report) | {"since": report.since.astimezone(call.parts.settings.current.site.zone)}
 
 
 ROUTES: Final = [

@@ -5,16 +5,15 @@ from typing import Final
 from aiohttp import web
 
 from securitycamd.domain.principal import Audience
-from securitycamd.web import keys
 from securitycamd.web.registry import Call, Route, json_reply
 from securitycamd.web.schemas.system_state import SystemReply, system_reply
 
 
 async def system_state(call: Call[None, None, None]) -> web.Response:
     """Everything that an operator asks of the server."""
-    report = await call.app[keys.SYSTEM].report(call.principal)
-    zone = call.app[keys.SETTINGS].current.site.zone
-    return json_reply(system_reply(report, call.app[keys.HEALTH].report, zone))
+    report = await call.parts.system.report(call.principal)
+    zone = call.parts.settings.current.site.zone
+    return json_reply(system_reply(report, call.parts.health.report, zone))
 
 
 ROUTES: Final = [

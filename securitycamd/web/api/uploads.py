@@ -12,7 +12,6 @@ from securitycamd.domain.errors import InvalidError
 from securitycamd.domain.names import FileType
 from securitycamd.domain.principal import Audience
 from securitycamd.services.uploads import Part, Progress
-from securitycamd.web import keys
 from securitycamd.web.registry import Call, Input, Route, json_reply
 from securitycamd.web.schemas.events import EventReply, event_reply
 
@@ -47,7 +46,7 @@ async def upload(call: Call[UploadPath, UploadQuery, None]) -> web.Response:
     duration = call.query.video_duration
     if duration is not None and call.path.file_type is not FileType.VIDEO:
         raise InvalidError("video_duration", "is allowed with file_type video only")
-    progress = await call.app[keys.UPLOADS].receive(
+    progress = await call.parts.uploads.receive(
         call.principal,
         call.path.id,
         call.path.file_type,
@@ -56,14 +55,12 @@ async def upload(call: Call[UploadPath, UploadQuery, None]) -> web.Response:
     )
     if progress.event is None:
         return _unfinished(progress)
-    return json_reply(event_reply(progress.event, call.app[keys.SETTINGS].current.site.zone), 201)
+    return json_reply(event_reply(progress.event, call.parts.settings.current.site.zone), 201)
 
 
 async def upload_progress(call: Call[UploadPath, None, None]) -> web.Response:
     """Where to go on."""
-    return _unfinished(
-        await call.app[keys.UPLOADS].progress(call.principal, call.path.id, call.path.file_type), status=200
-    )
+    return _unfinished(await call.parts.uploads.progress(call.principal, call.path.id, call.path.file_type), status=200)
 
 
 def _unfinished(progress: Progress, status: int = 202) -> web.Response:
