@@ -1,5 +1,5 @@
 // Small comforts on top of pages that work without any of this.
-import { fragment, keys, retell } from "./ui.js";
+import { closeLikeMenus, fragment, keys, retell } from "./ui.js";
 
 retell();
 setInterval(retell, 10_000);
@@ -41,20 +41,7 @@ addEventListener("submit", (event) => {
   fetch("/theme", { method: "POST", body: new URLSearchParams({ theme }), redirect: "manual" }).catch(() => {});
 });
 
-// What opens over the page closes again by Escape or a touch beside it.
-const drops = document.querySelectorAll("details.more, details.watch-small, details.further-filters");
-addEventListener("click", (event) => {
-  for (const drop of drops) if (drop.open && !drop.contains(event.target)) drop.open = false;
-});
-addEventListener("keydown", (event) => {
-  if (event.key !== "Escape") return;
-  for (const drop of drops) {
-    if (drop.open) {
-      drop.open = false;
-      drop.querySelector("summary").focus();
-    }
-  }
-});
+closeLikeMenus(document.querySelectorAll("details.more, details.watch-small, details.further-filters"));
 
 keys.add({ "?": "This list" }, { group: "Everywhere", run: keys.show });
 const places = { E: "/", L: "/live", C: "/cameras" };

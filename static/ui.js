@@ -8,6 +8,7 @@
 //   toast(text, {kind, action: {label, run}, seconds})     kind: "" or "bad"; action: undo and the like
 //   ask({title, text, points, label, danger})              a confirmation; resolves to true or false
 //   dialog(title, ...nodes)               any other question; resolves by its own "close" event and returnValue
+//   closeLikeMenus(details)               what opens over the page closes by Escape or a touch beside it
 //   keys.add({key: what it does, ...}, {group, run})        one-key shortcuts; "?" lists them
 //   reached(isReached)                    shows or hides the bar that says that the server does not answer
 
@@ -138,6 +139,21 @@ export function ask({ title, text = "", points = [], label = "Yes", danger = fal
   // What cannot be taken back is not one stray Enter away.
   (danger ? cancel : go).focus();
   return new Promise((tell) => shown.addEventListener("close", () => tell(shown.returnValue === "yes"), { once: true }));
+}
+
+// What opens over the page closes again by Escape or a touch beside it.
+export function closeLikeMenus(drops) {
+  addEventListener("click", (event) => {
+    for (const drop of drops) if (drop.open && !drop.contains(event.target)) drop.open = false;
+  });
+  addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const drop of drops) {
+      if (!drop.open) continue;
+      drop.open = false;
+      drop.querySelector("summary").focus();
+    }
+  });
 }
 
 // --- one-key shortcuts ------------------------------------------------------------------------------------------------

@@ -52,18 +52,3 @@ export async function write(value) {
   focused?.focus();
   return done;
 }
-
-// What opens over the page closes again by Escape or a touch beside it.
-export function closeLikeMenus(drops) {
-  addEventListener("click", (event) => {
-    for (const drop of drops) if (drop.open && !drop.contains(event.target)) drop.open = false;
-  });
-  addEventListener("keydown", (event) => {
-    if (event.key !== "Escape") return;
-    for (const drop of drops) {
-      if (!drop.open) continue;
-      drop.open = false;
-      drop.querySelector("summary").focus();
-    }
-  });
-}

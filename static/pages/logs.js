@@ -1,7 +1,7 @@
 // Log lines: a window of rows over thousands of lines, the newest at the end, which follows what comes.
 // Without this script the page is a form and a table with links to older and newer lines.
-import { element, keys, reached, send, toast } from "../ui.js";
-import { asText, closeLikeMenus, inOrder, marked, placeOf, shown, whole, write } from "./log-lines.js";
+import { closeLikeMenus, element, keys, reached, send, toast } from "../ui.js";
+import { asText, inOrder, marked, placeOf, shown, whole, write } from "./log-lines.js";
 
 const AT_MOST = 25_000;
 const PIECE = 1000;
