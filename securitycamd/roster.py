@@ -1,13 +1,15 @@
 """The supervised tasks of a daemon: what runs, how often, and what for."""
 
 import time
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from securitycamd.composition import ANALYSER, CONVERTER, EMBEDDED, LOG_WRITER, STILLS, Shared
 from securitycamd.db.server import EmbeddedServer, keep_running
-from securitycamd.domain.jobs import JobKind
+from securitycamd.domain.jobs import Job, JobKind
 from securitycamd.services.camera_removal import TASK as CAMERA_REMOVAL
 from securitycamd.services.storage_check import CHECK_TASK
+from securitycamd.settings import AnalyserSettings, ConverterSettings, OptimiserSettings
 from securitycamd.supervision import TaskControl, TaskSpec
 from securitycamd.tasks.cameras import AGENT_STATUS, ask_agents, remove_cameras
 from securitycamd.tasks.digest import NAME as DIGEST_TASK
@@ -39,8 +41,24 @@ def task_specs(
     settings, db = shared.settings, shared.database
     started = time.monotonic()
 
-    def footage_is_there() -> bool:
-        return shared.storage.is_usable
+    def workers(
+        kind: JobKind,
+        work: Callable[[Job], Awaitable[None]],
+        *,
+        slots: Callable[[], int],
+        section: Callable[[], ConverterSettings | AnalyserSettings | OptimiserSettings],
+        admit: Callable[[], Awaitable[bool]] | None = None,
+    ) -> JobWorkers:
+        # All of them work on footage: while it is away nothing is claimed.
+        return JobWorkers(
+            kind,
+            shared.jobs,
+            work,
+            slots=slots,
+            lease_seconds=lambda: section().lease_seconds,
+            ready=lambda: shared.storage.is_usable,
+            admit=admit,
+        )
 
     async def run_server(control: TaskControl) -> None:
         if server is not None:
@@ -76,26 +94,22 @@ def task_specs(
         TaskSpec(
             CONVERTER,
             "Makes clips playable",
-            JobWorkers(
+            workers(
                 JobKind.REMUX,
-                shared.jobs,
                 shared.conversion.convert,
                 slots=lambda: settings.current.converter.processes,
-                lease_seconds=lambda: settings.current.converter.lease_seconds,
-                ready=footage_is_there,
+                section=lambda: settings.current.converter,
             ).run,
             enabled=settings.current.converter.enabled,
         ),
         TaskSpec(
             ANALYSER,
             "Has events described",
-            JobWorkers(
+            workers(
                 JobKind.ANALYSE,
-                shared.jobs,
                 shared.analysis.analyse,
                 slots=lambda: shared.ai_gate.slots,
-                lease_seconds=lambda: settings.current.analyser.lease_seconds,
-                ready=footage_is_there,
+                section=lambda: settings.current.analyser,
                 admit=shared.ai_gate.admit,
             ).run,
             enabled=settings.current.analyser.enabled,
@@ -103,13 +117,8 @@ def task_specs(
         TaskSpec(
             STILLS,
             "Makes the pictures that agents did not deliver",
-            JobWorkers(
-                JobKind.STILLS,
-                shared.jobs,
-                shared.stills.make,
-                slots=lambda: 1,
-                lease_seconds=lambda: settings.current.converter.lease_seconds,
-                ready=footage_is_there,
+            workers(
+                JobKind.STILLS, shared.stills.make, slots=lambda: 1, section=lambda: settings.current.converter
             ).run,
             enabled=settings.current.converter.enabled,
         ),
@@ -118,13 +127,11 @@ def task_specs(
             "Makes clips smaller, at night",
             Optimiser(
                 shared.optimisation,
-                JobWorkers(
+                workers(
                     JobKind.OPTIMISE,
-                    shared.jobs,
                     shared.optimisation.optimise,
                     slots=lambda: shared.optimisation.slots,
-                    lease_seconds=lambda: settings.current.optimiser.lease_seconds,
-                    ready=footage_is_there,
+                    section=lambda: settings.current.optimiser,
                 ),
             ).run,
             on_run_now=shared.optimisation.run_now,
