@@ -39,10 +39,6 @@ _OF_EVENT: Final = Query(select(*_COLUMNS).where(_A.event_id == bindparam("event
 _WRITTEN: Final = tuple(column.name for column in _COLUMNS)
 _new = insert(analyses).values({"event_id": bindparam("event_id")} | {name: bindparam(name) for name in _WRITTEN})
 _PUT: Final = Command(_new.on_duplicate_key_update({name: _new.inserted[name] for name in _WRITTEN}))
-_again = insert(analyses).values(event_id=bindparam("event_id"), state=AnalysisState.AGAIN)
-_AGAIN: Final = Command(
-    _again.on_duplicate_key_update(state=AnalysisState.AGAIN, description=None, faults=0, faulted_at=None)
-)
 _recent = (
     select((func.coalesce(_A.vision_seconds, 0) + func.coalesce(_A.text_seconds, 0)).label("seconds"))
     .where(_A.finished_at.is_not(None))
@@ -50,7 +46,7 @@ _recent = (
     .limit(RECENT)
     .subquery("recent")
 )
-_SECONDS_EACH: Final = Query(select(func.avg(_recent.c.seconds), func.count()))
+_SECONDS_EACH: Final = Query(select(func.avg(_recent.c.seconds)))
 
 
 async def write(transaction: Transaction, event_id: int, columns: Mapping[str, Any]) -> tuple[Event, Event] | None:
@@ -100,11 +96,6 @@ async def put(transaction: Transaction, event_id: int, record: AnalysisRecord) -
         moment: datetime | None = values[name]
         values[name] = None if moment is None else time_out(moment)
     await transaction.execute(_PUT, event_id=event_id, **values)
-
-
-async def want_again(transaction: Transaction, event_id: int) -> None:
-    """Note that an event is to be looked at once more from the beginning; what is known of it stays until then."""
-    await transaction.execute(_AGAIN, event_id=event_id)
 
 
 async def seconds_each(session: Database | Transaction) -> float | None:

@@ -160,12 +160,6 @@ class EventFilter:
     text: str = ""
     """Words to search for, as a person types them."""
 
-    @property
-    def asks_of_events(self) -> bool:
-        """Whether it asks for more than cameras and a stretch of time."""
-        asked = (self.categories, self.person, self.statuses, self.reviewed, self.protected, self.min_confidence)
-        return any(each is not None for each in asked) or bool(self.text.strip())
-
 
 @dataclass(frozen=True, slots=True)
 class Place:

@@ -34,15 +34,6 @@ class ServerProcess:
         self._environment = dict(environment)
         self._process: asyncio.subprocess.Process | None = None
 
-    @property
-    def process_id(self) -> int:
-        """Of the server itself.
-
-        Raises:
-            ServerFailedError: it was not started.
-        """
-        return self._started().pid
-
     async def start(self) -> None:
         """Start it. It gets TERM should this process die, where the system can do that."""
         guard = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []

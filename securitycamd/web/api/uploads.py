@@ -16,7 +16,6 @@ from securitycamd.web.registry import Call, Input, Route, json_reply
 from securitycamd.web.schemas.events import EventReply, event_reply
 
 CHUNK_BYTES: Final = 256 * 1024
-SHA256_BYTES: Final = 32
 _RANGE: Final = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})")
 _DIGEST: Final = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/]{43}=):\s*(?=,|$)")
 

@@ -19,7 +19,6 @@ from securitycamd.web.registry import Input
 from securitycamd.web.schemas.common import Bound, span_of
 from securitycamd.web.schemas.logs import LogReply, log_reply
 
-PRESETS: Final = ("today", "yesterday", "7d", "30d")
 LIMIT: Final = 1000
 _DAYS: Final = {"7d": 7, "30d": 30}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
