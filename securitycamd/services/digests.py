@@ -103,8 +103,11 @@ class DigestService:
         self._on_request()
         return await self.get(principal, day)
 
-    async def write_due(self) -> None:
-        """Write what is to be written now: yesterday's report from its time on, and those that wait."""
+    async def write_due(self, on_step: Callable[[], None] = lambda: None) -> None:
+        """Write what is to be written now: yesterday's report from its time on, and those that wait.
+
+        ``on_step`` is called before each of them.
+        """
         settings = self._settings.current
         now = datetime.now(UTC)
         this_day = today(settings.site.zone, now)
@@ -112,6 +115,7 @@ class DigestService:
             yesterday = this_day - timedelta(days=1)
             await self._begin(yesterday, day_bounds(yesterday, settings.site.zone)[1], now)
         for digest in await rows.waiting(self._database, this_day - LOOK_BACK, limit=10):
+            on_step()
             due_at = digest.updated_at + retry_after(digest.attempts) if digest.attempts else digest.updated_at
             if now >= due_at and await rows.claim(self._database, digest, now):
                 await self._write(replace(digest, attempts=digest.attempts + 1))

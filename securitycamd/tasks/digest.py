@@ -22,10 +22,9 @@ def write_reports(digests: DigestService) -> Callable[[TaskControl], Awaitable[N
         while not control.stopping.is_set():
             await control.until_resumed()
             try:
-                await digests.write_due()
+                await digests.write_due(on_step=control.beat)
             except UnavailableError as error:
                 log.debug("reports wait", reason=str(error))
-            control.beat()
             await control.rest(LOOK_SECONDS)
 
     return run

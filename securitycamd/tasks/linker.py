@@ -29,9 +29,7 @@ def link_files(linking: LinkingService, hours: Callable[[], float]) -> Run:
         due = time.monotonic() + FIRST_SECONDS
         while not control.stopping.is_set():
             await control.until_resumed()
-            began = time.monotonic()
-            await control.rest(STEP_SECONDS)
-            is_asked = time.monotonic() - began < STEP_SECONDS * 0.9
+            is_asked = await control.rest(STEP_SECONDS)
             if control.stopping.is_set() or control.paused or not (is_asked or time.monotonic() >= due):
                 continue
             try:
