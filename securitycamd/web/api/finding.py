@@ -135,6 +135,7 @@ ROUTES: Final = [
         tag="system",
         query_model=TimelineQuery,
         replies={200: TimelineReply},
-        description="By the hour or by the day of the site, from kept counts: at most 31 days of hours, 400 days.",
+        description="By the hour or by the day of the site, from kept counts: at most 33 days of hours or 400 days."
+        " Less where many cameras are named.",
     ),
 ]
