@@ -18,7 +18,7 @@ from securitycamd.db import events as event_rows
 from securitycamd.db import footage
 from securitycamd.db import removals as removal_rows
 from securitycamd.db.engine import Database, Transaction
-from securitycamd.domain.errors import ConflictError, NotFoundError
+from securitycamd.domain.errors import ConflictError, NotFoundError, StorageUnavailableError
 from securitycamd.domain.models import Camera, EventFilter
 from securitycamd.domain.names import CameraRemoval, CameraStatus
 from securitycamd.domain.principal import Principal
@@ -172,7 +172,11 @@ class CameraRemovalService:
 
     async def _go_on(self, camera: Camera) -> bool:
         camera_id = camera.camera_id
-        await self._removal.check_storage()
+        try:
+            await self._removal.check_storage()
+        except StorageUnavailableError as error:
+            self._trouble[camera_id] = str(error)
+            raise
         after = self._after.get(camera_id, EARLIEST)
         found = await rows.next_events(self._database, camera_id, after=after, limit=EVENTS_A_STEP)
         if found:
