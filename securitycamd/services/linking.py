@@ -162,6 +162,9 @@ class LinkingService:
                 found = await find_for_event(self._files, camera_id, event_id)
             except InvalidError:  # a camera of an older database, whose name can be no folder
                 found = []
+            except PermissionError:
+                log.warning("a camera's folder may not be read", camera_id=camera_id)
+                found = []
             except StorageLostError as error:
                 if error.camera_id is None:
                     raise

@@ -46,7 +46,11 @@ class MeasuringService:
     async def measure(self, event_ids: Sequence[int]) -> int:
         """Measure these events; how many turned out to measure something else than was known."""
         events = list((await event_rows.by_ids(self._database, event_ids)).values())
-        sizes = await self._files.each_size([path for event in events for path in event.paths])
+        try:
+            sizes = await self._files.each_size([path for event in events for path in event.paths])
+        except PermissionError:
+            # Of what may not be looked at nothing new is known; it must not keep the others from being measured.
+            return sum([await self.measure([event.id]) for event in events]) if len(events) > 1 else 0
         found = {event.id: (event.paths, size_of(event, sizes)) for event in events}
         different = [event.id for event in events if found[event.id][1] != event.size_bytes]
         if not different:

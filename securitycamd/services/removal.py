@@ -165,14 +165,13 @@ class RemovalService:
             for path in await self._files.remove_some([path for found in paths.values() for path in found], removed):
                 # Of a folder the storage says that no such file is there; of a link it says the same as to us.
                 await self._files.size(path)
-        except (StorageLostError, InvalidError) as error:
+        except (StorageLostError, InvalidError, PermissionError) as error:
             if isinstance(error, StorageLostError) and error.camera_id is None:
                 raise
             if len(events) > 1:  # each by itself, to see whose it is
                 return [event for one in events for event in await self._unlink_all([one], finished, removed)]
             # A link in the place of a folder: what is behind it is not ours to touch, and may come back.
-            reason = error.reason if isinstance(error, InvalidError) else str(error)
-            await self._left(events[0], len(removed.intersection(_known_files(events[0]))), reason)
+            await self._left(events[0], len(removed.intersection(_known_files(events[0]))), _reason_of(error))
             finished.unreachable.add(events[0].id)
             return []
         return list(events)
@@ -231,6 +230,16 @@ class RemovalService:
         }
         there = await event_rows.by_ids(self._database, sorted(set(named.values()))) if named else {}
         return {path for path, owner in named.items() if owner in there and path in there[owner].paths}
+
+
+def _reason_of(error: StorageLostError | InvalidError | PermissionError) -> str:
+    match error:
+        case InvalidError():
+            return error.reason
+        case PermissionError():
+            return "the server may not remove its files: see their folder's permissions on the share"
+        case _:
+            return str(error)
 
 
 def _by_camera(events: Sequence[Event]) -> list[list[Event]]:

@@ -141,10 +141,12 @@ def remove_unless_beside(anchor: Anchor, names: Sequence[str], files: Sequence[s
 
 def _remove_those(anchor: Anchor, names: Sequence[str], files: Sequence[str], which: Callable[[int, str], bool]) -> int:
     removed = 0
-    with suppress(FileNotFoundError, NotADirectoryError, InvalidError), anchor.open_folder(*names) as folder:
+    no_folder = (FileNotFoundError, NotADirectoryError, PermissionError, InvalidError)
+    with suppress(*no_folder), anchor.open_folder(*names) as folder:
         for name in files:
             if which(folder, name):
-                with suppress(FileNotFoundError):  # another daemon sweeps, too
+                # Another daemon sweeps, too; and what may not be removed must not keep the rest.
+                with suppress(FileNotFoundError, PermissionError):
                     os.unlink(name, dir_fd=folder)
                     removed += 1
     return removed

@@ -307,7 +307,8 @@ class Files:
         """Look at the files of the folder that these names lead to, some at a time, with a rest in between.
 
         Links are not followed; a folder that is not there is empty. So is a camera's folder that is not the
-        right one: the guard remembers that.
+        right one (the guard remembers that), or that may not be read (the log says so): the others are
+        looked at all the same.
         """
         entries = looks.entries(self._anchor, names, wanted)
         try:
@@ -317,6 +318,8 @@ class Files:
         except StorageLostError as error:
             if error.camera_id is None:
                 raise
+        except PermissionError:
+            _log.warning("A folder may not be read.", folder="/".join(names))
 
     async def _step(self, entries: Iterator[Entry | None]) -> list[Entry | None]:
         with self._noting():

@@ -98,8 +98,8 @@ def camera_folders(anchor: Anchor) -> list[str]:
 
 
 def subfolders(anchor: Anchor, *names: str) -> list[str]:
-    """The folders in a folder; none when it is not there."""
-    with suppress(*_NO_FOLDER), anchor.open_folder(*names, for_change=False) as folder:
+    """The folders in a folder; none when it is not there, or may not be read."""
+    with suppress(PermissionError, *_NO_FOLDER), anchor.open_folder(*names, for_change=False) as folder:
         return _subfolders(folder)
     return []
 

@@ -123,7 +123,7 @@ async def _sizes(app: web.Application, paths: Sequence[str]) -> dict[str, int] |
             if len(sizes) < len(set(paths)):
                 # Without the root nobody can tell which files are gone.
                 await files.disk()
-    except (TimeoutError, StorageUnavailableError):
+    except (TimeoutError, PermissionError, StorageUnavailableError):
         return None
     return sizes
 

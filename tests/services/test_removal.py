@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,6 +59,35 @@ async def shelf(make_bench: MakeBench) -> Shelf:
     await bench.register("camera_2")
     await bench.shared.storage.open()
     return Shelf(bench)
+
+
+async def test_files_that_may_not_be_removed_do_not_keep_others_from_going(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a share they may belong to somebody else; the tests' user may do everything, so the call itself refuses."""
+    forbidden = [await shelf.put(days_ago=9), await shelf.put(days_ago=8)]
+    going = await shelf.put(camera_id="camera_2", days_ago=7)
+    unlink = os.unlink
+
+    def refuse(name: str, *, dir_fd: int | None = None) -> None:
+        if "camera_1" in Path(f"/proc/self/fd/{dir_fd}").readlink().parts:
+            raise PermissionError(1, "Operation not permitted")
+        unlink(name, dir_fd=dir_fd)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", refuse)
+        retention = shelf.bench.shared.retention
+        await retention.finish_marked()
+        while await retention.expire_some():
+            pass
+        await retention.finish_marked()
+        assert await shelf.ids() == forbidden
+        assert await shelf.bench.sql("SELECT event_id FROM removals") == []
+        with pytest.raises(StorageUnavailableError):
+            await shelf.bench.shared.removal.delete(TRUSTED_OPERATOR, forbidden[0])
+    assert going not in await shelf.ids()
+    await shelf.bench.shared.removal.delete(TRUSTED_OPERATOR, forbidden[0])
+    assert await shelf.ids() == forbidden[1:]
 
 
 async def test_a_crash_between_any_two_steps_is_mended(shelf: Shelf) -> None:
