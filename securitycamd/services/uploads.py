@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from securitycamd.config import SettingsHolder
-from securitycamd.domain.errors import ConflictError, NotFoundError
+from securitycamd.domain.errors import ConflictError, NotFoundError, StorageUnavailableError
 from securitycamd.domain.filenames import make_path
 from securitycamd.domain.models import Event, FileReport
 from securitycamd.domain.names import ConversionStatus, FileType
@@ -76,6 +76,11 @@ class UploadService:
             if work.cancelled() and not _is_cancelled():
                 raise ConflictError("A later request goes on with this file.") from None
             raise
+        except PermissionError as error:
+            log.warning("a camera's folder may not be written to", camera_id=event.camera_id)
+            raise StorageUnavailableError(
+                "The server may not write to this camera's folder; see its permissions on the share."
+            ) from error
         finally:
             if self._receiving.get(path) is work:
                 del self._receiving[path]
