@@ -33,7 +33,7 @@ _ADD: Final = insert_text(
 _CLAIM: Final = Command(
     digests.update()
     .where(_D.day == bindparam("key"), _D.state == DigestState.WAITING, _D.attempts == bindparam("known"))
-    .values(attempts=_D.attempts + 1, updated_at=bindparam("now"))
+    .values(attempts=_D.attempts + 1, error=None, updated_at=bindparam("now"))
 )
 _FINISH: Final = Command(
     digests.update()
@@ -110,7 +110,7 @@ async def begin(transaction: Transaction, day: date, now: datetime) -> None:
 
 
 async def claim(session: Session, digest: Digest, now: datetime) -> bool:
-    """Begin an attempt at a waiting report; false: another daemon was quicker."""
+    """Begin an attempt at a waiting report, which has no error until it failed; false: another daemon was quicker."""
     return bool(await session.execute(_CLAIM, key=digest.day, known=digest.attempts, now=time_out(now)))
 
 

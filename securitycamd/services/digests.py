@@ -116,9 +116,18 @@ class DigestService:
             await self._begin(yesterday, day_bounds(yesterday, settings.site.zone)[1], now)
         for digest in await rows.waiting(self._database, this_day - LOOK_BACK, limit=10):
             on_step()
-            due_at = digest.updated_at + retry_after(digest.attempts) if digest.attempts else digest.updated_at
-            if now >= due_at and await rows.claim(self._database, digest, now):
+            if now >= self._due_at(digest) and await rows.claim(self._database, digest, now):
                 await self._write(replace(digest, attempts=digest.attempts + 1))
+
+    def _due_at(self, digest: Digest) -> datetime:
+        """When a report that waits is to be tried."""
+        if not digest.attempts:
+            return digest.updated_at
+        wait = retry_after(digest.attempts)
+        if digest.error is None:
+            # Another daemon is at it, or one that crashed was: it may take as long as the model may.
+            wait = max(wait, timedelta(seconds=self._settings.current.analyser.timeout_seconds))
+        return digest.updated_at + wait
 
     async def _begin(self, day: date, ended_at: datetime, now: datetime) -> None:
         """Have the report of a day that is over; once more where somebody had it written before the day's end."""
