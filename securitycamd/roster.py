@@ -177,13 +177,23 @@ def task_specs(
                     Duty("lost jobs", 5, shared.jobs.give_back_lost),
                     Duty("stale leases", 10, shared.jobs.recover_stale),
                     Duty("converter size", 5, resize),
-                    Duty("older texts", 2, shared.finding.take_in_texts),
-                    Duty("search index", 600, shared.finding.tidy_up),
                     Duty("log partitions", 3600, shared.logs.make_partitions),
                     Duty("old presence", 3600, shared.cameras.forget_old_presence),
                     Duty("log sources", 60, shared.log_search.look_for_sources),
                 ]
             ),
+        ),
+        # By itself: a step over the index may take seconds, and the daemon's sign of life must not wait for it.
+        TaskSpec(
+            "search index",
+            "Makes older texts findable, and forgets those of events that are gone",
+            upkeep(
+                [
+                    Duty("older texts", 2, shared.finding.take_in_texts),
+                    Duty("index", 600, shared.finding.tidy_up),
+                ]
+            ),
+            beat_seconds=600,
         ),
         TaskSpec(
             "live",
