@@ -151,7 +151,12 @@ class CameraService:
             await rows.note_seen(transaction, heard)
             await presence.note(transaction, heard, silence_seconds=self.offline_after_seconds)
 
-        await self._database.transact(work)
+        try:
+            await self._database.transact(work)
+        except DatabaseUnavailableError:
+            # What was heard while it is away is true all the same, and written once it is back.
+            self._heard = heard | self._heard
+            raise
         self._run_noted = now
 
     async def forget_old_presence(self) -> int:
