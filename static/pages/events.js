@@ -259,8 +259,18 @@ function show(id, action) {
   name(item);
 }
 
+// Of many, some may have been so before.
+function mend(id, mark, isOn) {
+  const item = itemOf(id);
+  if (!item) return;
+  item.classList.toggle(mark, isOn);
+  name(item);
+}
+
 async function act(action, ids, { isUndo = false } = {}) {
   if (!ids.length) return;
+  const mark = action.endsWith("review") ? "is-reviewed" : "is-starred";
+  const before = new Map(ids.map((id) => [id, Boolean(itemOf(id)?.classList.contains(mark))]));
   // At once on the page; the server's word corrects it.
   if (action !== "delete") for (const id of ids) show(id, action);
   try {
@@ -278,7 +288,7 @@ async function act(action, ids, { isUndo = false } = {}) {
     const undo = UNDONE[action] && done.length && !isUndo ? { label: "Undo", run: () => act(UNDONE[action], done, { isUndo: true }) } : null;
     if (text) toast(text, { action: undo });
   } catch (error) {
-    if (UNDONE[action]) for (const id of ids) show(id, UNDONE[action]);
+    if (UNDONE[action]) for (const [id, was] of before) mend(id, mark, was);
     toast(error.message, { kind: "bad" });
     lookAgain(ids);
   }
