@@ -88,6 +88,19 @@ async def test_a_task_that_ends_unasked_is_restarted() -> None:
     assert report(supervisor).state is TaskState.STOPPED
 
 
+async def test_what_always_runs_takes_no_commands() -> None:
+    supervisor = Supervisor()
+
+    async def then() -> None:
+        for action in ("pause", "resume", "run-now"):
+            with pytest.raises(ConflictError, match="always runs"):
+                supervisor.command("worker", action)
+        assert not report(supervisor).takes_commands
+        assert report(supervisor).state is not TaskState.PAUSED
+
+    await in_a_group(supervisor, TaskSpec("worker", "", works, takes_commands=False), then)
+
+
 async def test_others_go_on_when_one_dies() -> None:
     supervisor = Supervisor()
     beats = 0

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from securitycamd.ai.digests import REPORT_LIMIT, clean_report, digest_prompt
+from securitycamd.db import digests as digest_rows
 from securitycamd.db import events as event_rows
 from securitycamd.domain.digests import DayFacts, DigestState, in_numbers, retry_after
 from securitycamd.domain.errors import ForbiddenError, InvalidError, NotFoundError
@@ -109,6 +110,46 @@ async def test_a_server_that_is_away_is_tried_again(
     server.enqueue(Reply(text=SAID))
     await digests.write_due()
     assert (await digests.get(TRUSTED_OPERATOR, DAY)).state is DigestState.WRITTEN
+
+
+async def test_a_report_of_half_a_day_is_written_once_more_when_the_day_is_over(
+    home: Site, server: OllamaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digests = home.shared.digests
+    await home.event("camera_1", f"{DAY}T10:00:00")
+    digest_time(home, datetime(2025, 10, 26, 12, tzinfo=BERLIN), monkeypatch)
+    server.enqueue(Reply(text="The morning."), Reply(text="The whole day."))
+    await digests.request(TRUSTED_OPERATOR, DAY)
+    await digests.write_due()
+    await home.event("camera_1", f"{DAY}T20:00:00")
+    digest_time(home, datetime(2025, 10, 27, 7, tzinfo=BERLIN), monkeypatch)
+    for _ in range(2):
+        await digests.write_due()
+    report = await digests.get(TRUSTED_OPERATOR, DAY)
+    assert (report.text, report.facts.events, len(server.chats)) == ("The whole day.", 2, 2)
+
+
+async def test_while_one_daemon_writes_another_does_not(
+    home: Site, server: OllamaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await an_eventful_day(home)
+    moment = datetime(2025, 10, 27, 8, tzinfo=BERLIN)
+    digest_time(home, moment, monkeypatch)
+    await home.shared.digests.request(TRUSTED_OPERATOR, DAY)
+    claimed = await digest_rows.one(home.shared.database, DAY)
+    assert claimed is not None
+    assert await digest_rows.claim(home.shared.database, claimed, moment)
+    settings = home.shared.settings.current
+    slow = settings.model_copy(update={"analyser": settings.analyser.model_copy(update={"timeout_seconds": 600.0})})
+    monkeypatch.setattr(home.shared.settings, "current", slow)
+    digest_time(home, moment + timedelta(minutes=9), monkeypatch)
+    await home.shared.digests.write_due()
+    assert server.chats == []
+    # One that crashed is followed by another in the end.
+    digest_time(home, moment + timedelta(minutes=11), monkeypatch)
+    server.enqueue(Reply(text=SAID))
+    await home.shared.digests.write_due()
+    assert (await home.shared.digests.get(TRUSTED_OPERATOR, DAY)).state is DigestState.WRITTEN
 
 
 async def test_a_day_without_events_asks_no_model(home: Site, server: OllamaServer) -> None:

@@ -65,6 +65,22 @@ async def sessions(live: LiveService) -> list[tuple[bool, float]]:
     ]
 
 
+async def test_a_camera_that_is_removed_is_watched_no_longer(make_live: MakeLive, agent: ScriptedAgent) -> None:
+    live = await make_live()
+    async with live.viewer() as viewer:
+        relay = await live.watch(DAEMON, viewer, "camera_1")
+        await until(lambda: relay.frame)
+        await live.look_after()
+        assert not viewer.ended
+        async with live._database.session() as session:
+            await session.script("UPDATE cameras SET removal = 'retired'")
+        await live.look_after()
+        await until(lambda: viewer.ended)
+        assert viewer.ended == {"camera_1": EndReason.CAMERA_GONE}
+        await until(lambda: not relay.is_busy)
+        assert not agent.streaming
+
+
 async def test_watching_is_written_down_from_start_to_end(make_live: MakeLive, agent: ScriptedAgent) -> None:
     live = await make_live()
     async with live.viewer() as viewer:

@@ -12,8 +12,9 @@ from aiohttp.test_utils import TestServer
 
 from securitycamd.db import presence
 from securitycamd.domain.coverage import Cover
-from securitycamd.domain.errors import NotFoundError
+from securitycamd.domain.errors import DatabaseUnavailableError, NotFoundError
 from securitycamd.domain.principal import DAEMON, Audience, Principal
+from securitycamd.services.agent_status import AT_ONCE
 from securitycamd.services.camera_details import ActivitySpan
 from tests.conftest import Site
 from tests.protocol.wire import API
@@ -34,6 +35,27 @@ async def test_a_daemon_notes_that_it_runs_and_whom_it_hears(site: Site) -> None
     assert stretch.start < stretch.end <= run.end
     [part] = (await site.shared.camera_details.coverage(DAEMON, "camera_1", ActivitySpan.DAY))[-1:]
     assert part.cover is Cover.WATCHING
+
+
+async def test_whom_it_heard_while_the_database_was_away_is_written_later(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await site.register()
+    cameras = site.shared.cameras
+    async with site.shared.database.session() as session:
+        await session.script("UPDATE cameras SET last_seen = UTC_TIMESTAMP() - INTERVAL 1 HOUR")
+    cameras.note_heard("camera_1")
+
+    async def away(_work: object) -> None:
+        raise DatabaseUnavailableError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(site.shared.database, "transact", away)
+        with pytest.raises(DatabaseUnavailableError):
+            await cameras.write_heard()
+    await cameras.write_heard()
+    [camera] = await cameras.everything(DAEMON)
+    assert datetime.now(UTC) - camera.last_seen < timedelta(minutes=5)
 
 
 async def test_a_daemon_that_could_not_write_for_long_begins_anew(site: Site) -> None:
@@ -165,6 +187,15 @@ async def test_all_agents_are_asked_but_those_of_removed_cameras(site: Site, age
     asked = made.asked
     assert await site.shared.agents.refresh_all() == 0
     assert made.asked == asked
+
+
+async def test_who_asks_does_not_wait_behind_a_round(site: Site, agent: tuple[Agent, str]) -> None:
+    _, host = agent
+    await site.register(ip_address=host)
+    for _ in range(AT_ONCE):
+        await site.shared.agents._rounds.acquire()  # as if so many agents were away, each for seconds
+    async with asyncio.timeout(20):
+        assert (await site.json("POST", f"{API}/cameras/camera_1/refresh"))["error"] is None
 
 
 async def test_the_clock_is_in_step_where_it_is(site: Site, agent: tuple[Agent, str]) -> None:

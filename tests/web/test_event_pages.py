@@ -161,3 +161,20 @@ async def test_old_addresses_lead_to_the_new_pages(site: Site, old: str, new: st
 async def test_an_old_address_without_an_event_is_not_found(site: Site) -> None:
     for address in ("/event.php", "/event.php?id="):
         assert "This address names no event." in await page_of(site, address, 404)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("multipart/form-data; boundary=x", b"no parts at all"),
+        ("multipart/form-data", b"--x\r\n\r\nno boundary was named\r\n--x--"),
+        ("application/x-www-form-urlencoded; charset=nonsense", b"note=x"),
+    ],
+)
+async def test_a_form_that_cannot_be_read_is_no_fault_of_ours(site: Site, content_type: str, body: bytes) -> None:
+    await site.register()
+    event = await site.event()
+    async with site.client.post(
+        f"/events/{event['id']}/note", data=body, headers={"Content-Type": content_type}, allow_redirects=False
+    ) as response:
+        assert response.status == 400, await response.text()
