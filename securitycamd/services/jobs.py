@@ -77,8 +77,8 @@ class JobQueue:
         self._shares: dict[tuple[int, JobKind], float] = {}
         """The same by event and kind."""
         self.on_progress: Callable[[Job, float], None] = lambda _, __: None
-        self._ending: set[str] = set()
-        """Those of them whose end is being recorded: that they are not running any more is no loss then."""
+        self._ending: dict[str, JobState] = {}
+        """Those of them whose end is being recorded, and what they become: that they run no more is no loss then."""
 
     async def claim(self, kind: JobKind, *, lease_seconds: float) -> Job | None:
         """Take the next job that is due; the event's outward status moves in the same transaction.
@@ -127,7 +127,8 @@ class JobQueue:
     def let_go(self, job: Job) -> None:
         """The work on a job has ended here, whether or not its outcome could be recorded."""
         self._held.discard(job.owner)
-        self._ending.discard(job.owner)
+        # Here and not where it is recorded: a transaction may have to be run more than once.
+        self.ended[job.kind] += self._ending.pop(job.owner, JobState.QUEUED) is not JobState.QUEUED
         if self._progress.pop(job.owner, None) is not None:
             self._shares.pop((job.event_id, job.kind), None)
 
@@ -199,8 +200,7 @@ class JobQueue:
         Raises:
             LeaseLostError: the job is not ours any more; nothing of the transaction may stay.
         """
-        self._ending.add(job.owner)
-        state = next_state(outcome, job.attempt)
+        self._ending[job.owner] = state = next_state(outcome, job.attempt)
         if delay_seconds is None:
             delay_seconds = backoff_seconds(job.attempt) if state is JobState.QUEUED else 0.0
         ours = await rows.finish(
@@ -212,8 +212,8 @@ class JobQueue:
             costs_attempt=outcome is not JobOutcome.RELEASE,
         )
         if not ours:
+            self._ending[job.owner] = JobState.QUEUED  # it goes on elsewhere
             raise LeaseLostError
-        self.ended[job.kind] += state is not JobState.QUEUED
         await self._tell(transaction, job, outcome, state, error if done is None else done)
         return state
 
