@@ -79,6 +79,12 @@ async def tell_errors(request: web.Request, handler: Handler) -> web.StreamRespo
 def _problem(
     request: web.Request, status: int, title: str, detail: Any, headers: dict[str, str] | None = None
 ) -> web.Response:
+    if request.writer.output_size > 0:
+        # The reply is under way: only the end of the connection tells that the rest of it does not come.
+        log.warning("a reply was broken off", path=request.path, reason=title)
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError("the reply could not be finished")
     route = route_of(request)
     wants_page = route.page if route is not None else not request.path.startswith("/api/") and _prefers_html(request)
     if wants_page and keys.PARTS in request.app:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,9 +11,12 @@ import aiohttp
 import pytest
 from multidict import MultiDict
 
-from securitycamd.domain.log_search import Place
+from securitycamd.domain.errors import DatabaseUnavailableError
+from securitycamd.domain.log_search import LineQuery, Place
+from securitycamd.domain.models import LogLine
 from securitycamd.domain.times import Span
 from securitycamd.services import log_tail
+from securitycamd.services.log_search import LogSearchService
 from securitycamd.web.schemas.log_search import LinesPageQuery, LinesQuery, place_text, read_place
 from tests.conftest import Site
 from tests.db.conftest import until
@@ -214,6 +217,20 @@ class TestStream:
 
 
 class TestDownload:
+    async def test_one_that_breaks_off_does_not_look_whole(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        await post(site, ("camera_1", "INFO", "line"))
+        pieces = LogSearchService._pieces
+
+        async def some(service: LogSearchService, wanted: LineQuery) -> AsyncIterator[Sequence[LogLine]]:
+            async for piece in pieces(service, wanted):
+                yield piece
+            raise DatabaseUnavailableError
+
+        monkeypatch.setattr(LogSearchService, "_pieces", some)
+        with pytest.raises((aiohttp.ClientError, OSError)):
+            async with site.client.get("/api/v1/logs/download") as response:
+                await response.read()
+
     async def test_text_says_when_who_and_what_on_one_line_each(self, make_site: Callable[..., Any]) -> None:
         site = await make_site(site={"name": "Müller & Söhne"})
         await post(site, ("camera_1", "WARNING", "two\nlines \x1b[31m"), ("camera_2", "INFO", "ok"))
