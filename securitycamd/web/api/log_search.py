@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -16,6 +16,7 @@ from securitycamd.domain.errors import DatabaseUnavailableError
 from securitycamd.domain.models import LogLine
 from securitycamd.domain.principal import Audience
 from securitycamd.services.log_search import DOWNLOAD_LIMIT
+from securitycamd.web.event_stream import event_stream, write
 from securitycamd.web.registry import Call, Route, json_reply
 from securitycamd.web.schemas.log_search import (
     FoundLinesReply,
@@ -30,8 +31,6 @@ log = structlog.get_logger(__name__)
 
 LOOK_SECONDS: Final = 0.3
 """How long one answer may look for lines; who asks goes on from where it ended."""
-WRITE_SECONDS: Final = 20.0
-"""A reader that takes nothing for so long is given up."""
 SILENCE_SECONDS: Final = 10.0
 """So often something is written, that both sides notice a connection that is gone."""
 RETRY_MILLISECONDS: Final = 2000
@@ -55,14 +54,7 @@ async def follow_logs(call: Call[None, LinesFollowQuery, None]) -> web.StreamRes
     told = call.request.headers.get("Last-Event-ID", "")
     after_id = int(told) if told.isascii() and told.isdecimal() and len(told) <= 18 else call.query.after_id
     tail = call.parts.log_tail
-    response = web.StreamResponse(
-        headers={
-            "Content-Type": "text/event-stream",
-            "Cache-Control": "no-store",
-            "X-Accel-Buffering": "no",
-            "X-Content-Type-Options": "nosniff",
-        }
-    )
+    response = event_stream()
     if call.request.method == "HEAD":
         await response.prepare(call.request)
         return response
@@ -82,20 +74,16 @@ async def follow_logs(call: Call[None, LinesFollowQuery, None]) -> web.StreamRes
                     text = ": still here\n\n"
                 if text:
                     silent_since = clock()
-                    await _write(response, text)
+                    await write(response, text)
         except (ConnectionError, TimeoutError):
             pass  # the reader went away, or takes nothing
         except DatabaseUnavailableError:
             if not response.prepared:
                 raise
             # The reader comes again after a moment, and is then told what it missed.
-            await _write(response, "event: away\ndata: {}\n\n")
+            with suppress(ConnectionError, TimeoutError):
+                await write(response, "event: away\ndata: {}\n\n")
     return response
-
-
-async def _write(response: web.StreamResponse, text: str) -> None:
-    async with asyncio.timeout(WRITE_SECONDS):
-        await response.write(text.encode())
 
 
 async def download_logs(call: Call[None, LinesDownloadQuery, None]) -> web.StreamResponse:
@@ -119,11 +107,11 @@ async def download_logs(call: Call[None, LinesDownloadQuery, None]) -> web.Strea
         if not response.prepared:
             await response.prepare(call.request)
             if download.is_cut and query.format == "text":
-                await _write(
+                await write(
                     response,
                     f"# The newest {DOWNLOAD_LIMIT:,} lines of what was asked for; ask for fewer days for more.\n",
                 )
-        await _write(response, render(lines, zone))
+        await write(response, render(lines, zone))
     if not response.prepared:
         await response.prepare(call.request)
     await response.write_eof()

@@ -13,14 +13,13 @@ from securitycamd.domain.changes import Change, What
 from securitycamd.domain.errors import DatabaseUnavailableError
 from securitycamd.domain.principal import Audience
 from securitycamd.services.changes import ChangeHub, News, Watcher
+from securitycamd.web.event_stream import event_stream, write
 from securitycamd.web.registry import Call, Input, Route
 
 HEARTBEAT_SECONDS: Final = 15.0
 """A line that says nothing, so that neither side nor anything between takes the connection for dead."""
 GATHER_SECONDS: Final = 0.25
 """What changes together is told together."""
-WRITE_SECONDS: Final = 20.0
-"""A reader who takes nothing for so long has to come again."""
 RETRY_MS: Final = 2000
 
 
@@ -34,21 +33,14 @@ async def stream(call: Call[None, StreamQuery, None]) -> web.StreamResponse:
     """Changes until the reader goes or the server stops."""
     hub = call.parts.changes
     since = call.request.headers.get("Last-Event-ID") or call.query.since
-    response = web.StreamResponse(
-        headers={
-            "Content-Type": "text/event-stream",
-            "Cache-Control": "no-store",
-            "X-Accel-Buffering": "no",
-            "X-Content-Type-Options": "nosniff",
-        }
-    )
+    response = event_stream()
     if call.request.method == "HEAD":
         await response.prepare(call.request)
         return response
     with hub.watch(since) as watcher, suppress(ConnectionError, TimeoutError):
         await response.prepare(call.request)
         hello = f"retry: {RETRY_MS}\nid: {hub.start}-{watcher.first}\nevent: hello\ndata: {{}}\n\n"
-        await _write(response, hello.encode())
+        await write(response, hello)
         await _tell(call, response, hub, watcher)
     return response
 
@@ -58,21 +50,16 @@ async def _tell(
 ) -> None:
     while not watcher.is_closed:
         if not await watcher.wait(HEARTBEAT_SECONDS):
-            await _write(response, b": still here\n\n")
+            await write(response, ": still here\n\n")
             continue
         await asyncio.sleep(GATHER_SECONDS)
         news = watcher.take(hub.start)
         text = await _text(call, news)
         if text and not watcher.is_closed:
-            await _write(response, text)
+            await write(response, text)
 
 
-async def _write(response: web.StreamResponse, text: bytes) -> None:
-    async with asyncio.timeout(WRITE_SECONDS):
-        await response.write(text)
-
-
-async def _text(call: Call[None, StreamQuery, None], news: News) -> bytes:
+async def _text(call: Call[None, StreamQuery, None], news: News) -> str:
     changes: Iterable[Change] = news.changes
     is_everything = news.is_everything
     if call.principal.cameras is not None:
@@ -81,9 +68,9 @@ async def _text(call: Call[None, StreamQuery, None], news: News) -> bytes:
         except DatabaseUnavailableError:
             changes, is_everything = (), True
     if is_everything:
-        return f"id: {news.mark}\nevent: reload\ndata: {{}}\n\n".encode()
+        return f"id: {news.mark}\nevent: reload\ndata: {{}}\n\n"
     told = [_reply(change) for change in changes]
-    return b"id: %b\nevent: changes\ndata: %b\n\n" % (news.mark.encode(), to_json(told)) if told else b""
+    return f"id: {news.mark}\nevent: changes\ndata: {to_json(told).decode()}\n\n" if told else ""
 
 
 async def _visible(call: Call[None, StreamQuery, None], changes: Iterable[Change]) -> list[Change]:
