@@ -1,7 +1,7 @@
 """How the agents are: asked one after another every few minutes, and at once when a person wants to know."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -54,8 +54,8 @@ class AgentStatusService:
         # Its record may have gone meanwhile: get() says so as it does everywhere.
         return found or AgentStatus((await self._cameras.get(principal, camera_id)).camera_id, _now(), None, None)
 
-    async def ask_expected(self) -> int:
-        """Ask the agents that registered since the last time; how many answered."""
+    async def ask_expected(self, beat: Callable[[], object] = lambda: None) -> int:
+        """Ask the agents that registered since the last time; how many answered. ``beat`` is called as it goes."""
         expected, self._expected = self._expected, set()
         if not expected:
             return 0
@@ -64,13 +64,14 @@ class AgentStatusService:
         except UnavailableError:
             self._expected |= expected
             raise
-        asked = (self._ask(camera, self._rounds) for camera in everything if camera.camera_id in expected)
-        return sum(await asyncio.gather(*asked))
+        return await self._ask_all([camera for camera in everything if camera.camera_id in expected], beat)
 
     async def refresh_all(self, beat: Callable[[], object] = lambda: None) -> int:
         """Ask every agent, few at a time; how many answered. ``beat`` is called as it goes."""
         cameras = [camera for camera in await self._cameras.everything(DAEMON) if camera.removal is None]
+        return await self._ask_all(cameras, beat)
 
+    async def _ask_all(self, cameras: Sequence[Camera], beat: Callable[[], object]) -> int:
         async def ask(camera: Camera) -> bool:
             answered = await self._ask(camera, self._rounds)
             beat()

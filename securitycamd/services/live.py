@@ -202,11 +202,16 @@ class LiveService:
 
     async def _end_removed(self, relays: Sequence[Relay]) -> None:
         """Who watched a camera when it was removed sees it no longer than who comes now."""
-        if relays:
-            shown = {camera.camera_id for camera in await self._cameras.everything(DAEMON) if camera.removal is None}
-            for relay in relays:
-                if relay.camera_id not in shown:
-                    relay.end(EndReason.CAMERA_GONE)
+        if not relays:
+            return
+        try:
+            cameras = await self._cameras.everything(DAEMON)
+        except DatabaseUnavailableError:
+            return  # nobody removes one meanwhile, and the others are looked after without it
+        shown = {camera.camera_id for camera in cameras if camera.removal is None}
+        for relay in relays:
+            if relay.camera_id not in shown:
+                relay.end(EndReason.CAMERA_GONE)
 
     async def forget_old(self) -> None:
         """Let old sessions go."""

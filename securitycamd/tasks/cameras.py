@@ -34,7 +34,7 @@ def ask_agents(
                 await _ask(agents, control)
                 due = time.monotonic() + every_seconds()
             elif every_seconds():
-                await _ask_expected(agents)
+                await _ask_expected(agents, control)
             told = await control.rest(LOOK_SECONDS)
 
     return run
@@ -47,9 +47,9 @@ async def _ask(agents: AgentStatusService, control: TaskControl) -> None:
         log.debug("asking the agents waits", reason=str(error))
 
 
-async def _ask_expected(agents: AgentStatusService) -> None:
+async def _ask_expected(agents: AgentStatusService, control: TaskControl) -> None:
     try:
-        await agents.ask_expected()
+        await agents.ask_expected(control.beat)
     except UnavailableError as error:
         log.debug("asking new agents waits", reason=str(error))
 
