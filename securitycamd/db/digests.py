@@ -21,7 +21,7 @@ _LIST: Final = Query(
 )
 _WAITING: Final = Query(
     select(*_COLUMNS)
-    .where(_D.day >= bindparam("since"), _D.state == DigestState.WAITING)
+    .where(_D.updated_at >= bindparam("since"), _D.state == DigestState.WAITING)
     .order_by(_D.day.desc())
     .limit(bindparam("limit"))
 )
@@ -91,9 +91,9 @@ async def newest(session: Session, *, before: date, limit: int) -> list[Digest]:
     return [_digest(row) for row in await session.rows(_LIST, before=before, limit=limit)]
 
 
-async def waiting(session: Session, since: date, *, limit: int) -> list[Digest]:
-    """Those since ``since`` that are to be written, newest first."""
-    return [_digest(row) for row in await session.rows(_WAITING, since=since, limit=limit)]
+async def waiting(session: Session, since: datetime, *, limit: int) -> list[Digest]:
+    """Those that are to be written, and were asked for or tried since ``since``, newest first."""
+    return [_digest(row) for row in await session.rows(_WAITING, since=time_out(since), limit=limit)]
 
 
 async def begin(transaction: Transaction, day: date, now: datetime) -> None:

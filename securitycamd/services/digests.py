@@ -36,7 +36,7 @@ from securitycamd.services.timeline import TimelineService
 log = structlog.get_logger(__name__)
 
 LOOK_BACK: Final = timedelta(days=7)
-"""Older reports that are still to be written are left; somebody may ask for them."""
+"""Reports that wait for longer, without a try, are left; somebody may ask for them again."""
 TELLING: Final = (Category.PACKAGE, Category.ANIMAL, Category.PERSON, Category.VEHICLE, Category.UNKNOWN)
 """Whose events are told of, the rarest first."""
 EVENTS_A_CATEGORY: Final = 100
@@ -114,7 +114,7 @@ class DigestService:
         if settings.digest.enabled and is_due(now.astimezone(settings.site.zone), settings.digest.at):
             yesterday = this_day - timedelta(days=1)
             await self._begin(yesterday, day_bounds(yesterday, settings.site.zone)[1], now)
-        for digest in await rows.waiting(self._database, this_day - LOOK_BACK, limit=10):
+        for digest in await rows.waiting(self._database, now - LOOK_BACK, limit=10):
             on_step()
             if now >= self._due_at(digest) and await rows.claim(self._database, digest, now):
                 await self._write(replace(digest, attempts=digest.attempts + 1))
