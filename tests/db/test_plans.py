@@ -49,6 +49,8 @@ class Step:
 
 async def plan(database: Database, statement: Query | Command, **values: Any) -> list[Step]:
     text, bound = expanded(statement.text, statement.fixed | values)
+    if text.startswith("SET STATEMENT"):  # its limits of time; they cannot be explained
+        text = text.partition(" FOR ")[2]
     async with database.session() as session:
         cursor = await session._connection.cursor()
         await cursor.execute(f"EXPLAIN {text}", bound)
