@@ -7,7 +7,9 @@ from itertools import groupby
 from typing import Final, Literal
 
 from securitycamd.domain.models import Camera, Event
+from securitycamd.domain.snippets import snippets
 from securitycamd.domain.times import today
+from securitycamd.domain.words import Piece, Search, marked, read_search
 from securitycamd.web.ui.contexts import Site, StepState, StepView
 from securitycamd.web.ui.gallery_contexts import CardsContext, CardView, DayGroup
 from securitycamd.web.ui.query import GalleryQuery
@@ -17,6 +19,8 @@ from securitycamd.web.ui.words import day_name, moment
 
 # About what a large screen shows at once; pictures below it load when scrolled to.
 EAGER_PICTURES: Final = 8
+SNIPPET_LIMIT: Final = 110
+"""Characters of a text with a hit; about what the lines of a card hold."""
 HeadlineKind = Literal["said", "wait", "fail", "quiet"]
 
 
@@ -94,6 +98,7 @@ def card(
         clip_progress=work.clip_progress.get(event.id),
     )
     headline, kind, note, note_is_failure = _words(event, steps)
+    search = read_search(query.q)
     return CardView(
         event_id=event.id,
         camera_id=event.camera_id,
@@ -103,11 +108,12 @@ def card(
         moment=moment(event.timestamp, site.zone, now),
         camera_name=names.get(event.camera_id, event.camera_id),
         duration_seconds=event.video_duration,
-        headline=headline,
+        headline=_marked(headline, search) if kind == "said" else (Piece(headline, is_hit=False),),
         headline_kind=kind,
         note=note,
         note_is_failure=note_is_failure,
-        own_note=event.note,
+        own_note=_marked(event.note, search),
+        found=_found(event, search),
         steps=steps if any(step.state.is_waiting for step in steps) else (),
         tags=tags_of(event),
         badge=badge_of(event),
@@ -135,3 +141,16 @@ def _words(event: Event, steps: Sequence[StepView]) -> tuple[str, HeadlineKind, 
     if failed:
         return failed[0].text, "fail", failed[0].reason, False
     return "Motion", "quiet", missing[0].text if missing else None, False
+
+
+def _marked(text: str, search: Search) -> tuple[Piece, ...]:
+    """A text of the card; of a long one what stands around the first hit, as the card cuts what is longer."""
+    return marked(text, search, limit=SNIPPET_LIMIT if search.wanted else 0)
+
+
+def _found(event: Event, search: Search) -> tuple[Piece, ...]:
+    """Where else than in its headline and its note the event says what was searched for."""
+    hits = {snippet.field: snippet.pieces for snippet in snippets(event, search, limit=SNIPPET_LIMIT)}
+    if event.ai_phrase and "description" in hits:
+        return hits["description"]
+    return hits["objects"] if list(hits) == ["objects"] else ()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from securitycamd.domain.names import Category
+from securitycamd.domain.words import Piece
 from securitycamd.web.ui.contexts import Action, Badge, Frame, Moment, PageContext, StepView, Tag
 
 
@@ -143,12 +144,15 @@ class CardView:
     moment: Moment
     camera_name: str
     duration_seconds: float | None
-    headline: str
+    headline: tuple[Piece, ...]
+    """With what was searched for marked."""
     headline_kind: Literal["said", "wait", "fail", "quiet"]
     note: str | None
     note_is_failure: bool
-    own_note: str
+    own_note: tuple[Piece, ...]
     """What an operator noted."""
+    found: tuple[Piece, ...]
+    """Where else it says what was searched for; empty where the card's other words do, or nothing was."""
     steps: tuple[StepView, ...]
     """Empty once nothing is awaited any more."""
     tags: tuple[Tag, ...]

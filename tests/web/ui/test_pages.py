@@ -1,7 +1,7 @@
 """Every page in every state, from domain objects to HTML."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from html import unescape
@@ -13,6 +13,7 @@ from securitycamd.domain.history import Entry, What
 from securitycamd.domain.jobs import JobKind
 from securitycamd.domain.models import Camera, Event, FoundPage, LogLine, Place, Total
 from securitycamd.domain.names import Category, ConversionStatus, EventStatus, LogLevel
+from securitycamd.domain.words import Piece
 from securitycamd.web.ui.cards import Work, cards_context
 from securitycamd.web.ui.contexts import PageContext
 from securitycamd.web.ui.frame import docs_context, error_context
@@ -97,6 +98,10 @@ class Wellformed(HTMLParser):
             assert self.open.pop() == tag
 
 
+def said(pieces: Iterable[Piece]) -> str:
+    return "".join(piece.text for piece in pieces)
+
+
 def parse(html: str) -> Wellformed:
     parser = Wellformed()
     parser.feed(html)
@@ -132,8 +137,35 @@ def test_each_state_of_an_event_is_a_sound_card_and_page(render: Render, state: 
 )
 def test_the_words_of_a_card(state: str, headline: str, kind: str, note: str | None) -> None:
     card = gallery([STATES[state]], clip_errors={48213: "Cut short."}).days[0].cards[0]
-    assert (card.headline, card.headline_kind, card.note) == (headline, kind, note)
+    assert (said(card.headline), card.headline_kind, card.note) == (headline, kind, note)
     assert bool(card.steps) == (kind == "wait")
+
+
+def hits(pieces: Iterable[Piece]) -> list[str]:
+    return [piece.text for piece in pieces if piece.is_hit]
+
+
+def test_a_card_shows_where_it_says_what_was_searched_for(render: Render) -> None:
+    event = make_event(note="Not the parcel <b>")
+    context = gallery([event], query=GalleryQuery(q="PEOPLE path"))
+    card = context.days[0].cards[0]
+    assert hits(card.headline) == ["people"]
+    assert hits(card.found) == ["people", "path"]
+    assert "Two <mark>people</mark> walk" in render(context)
+    other = gallery([event], query=GalleryQuery(q="parcel")).days[0].cards[0]
+    assert (hits(other.headline), other.found, hits(other.own_note)) == ([], (), ["parcel"])
+    assert said(other.own_note) == event.note
+    seen = gallery([event], query=GalleryQuery(q="van")).days[0].cards[0]
+    assert [(piece.text, piece.is_hit) for piece in seen.found] == [("person, ", False), ("van", True)]
+    plain = gallery([event], query=GalleryQuery(q="-dog")).days[0].cards[0]
+    assert (hits(plain.headline), plain.found) == ([], ())
+
+
+def test_the_description_that_is_the_headline_is_not_said_twice(render: Render) -> None:
+    context = gallery([make_event(ai_phrase=None)], query=GalleryQuery(q="path"))
+    card = context.days[0].cards[0]
+    assert (hits(card.headline), card.found) == (["path"], ())
+    assert render(context).count("<mark>path</mark>") == 1
 
 
 def test_cards_stand_under_their_day_unless_the_filter_names_it() -> None:
@@ -398,7 +430,7 @@ def test_a_storage_that_is_gone_is_said_and_the_rest_is_shown(render: Render) ->
 def test_a_card_shows_what_was_done_with_its_event(render: Render) -> None:
     event = make_event(reviewed=True, protected=True, note="The <post> came")
     card = gallery([event]).days[0].cards[0]
-    assert (card.is_reviewed, card.is_starred, card.own_note) == (True, True, "The <post> came")
+    assert (card.is_reviewed, card.is_starred, said(card.own_note)) == (True, True, "The <post> came")
     page = render(cards_context([event], CAMERAS, GalleryQuery(), site=SITE, now=NOW, work=Work()))
     assert "item is-reviewed is-starred" in page
     assert "The &lt;post&gt; came" in page
@@ -407,7 +439,7 @@ def test_a_card_shows_what_was_done_with_its_event(render: Render) -> None:
 def test_a_running_conversion_says_how_far_it_is(render: Render) -> None:
     work = Work(clip_progress={48213: 0.617})
     context = cards_context([STATES["converting"]], CAMERAS, GalleryQuery(), site=SITE, now=NOW, work=work)
-    assert context.cards[0].headline == "Converting the clip, 62 %"
+    assert said(context.cards[0].headline) == "Converting the clip, 62 %"
     assert '<rect width="62" height="4"/>' in render(context)
 
 
