@@ -48,6 +48,8 @@ def _lines(found: dict[str, Any]) -> list[str]:
     if found["paused"]:
         lines.append("task      paused; go on with: securitycamd tasks resume analyser")
     backlog = found["backlog"]
+    if backlog is None:
+        return [*lines, "backlog   not known while the database is away"]
     lines.append(f"backlog   {backlog['waiting']} wait, {backlog['running']} under way, {backlog['failed']} failed")
     if backlog["seconds_each"] is not None:
         lines.append(f"pace      {backlog['seconds_each']:.1f} s an event, {found['concurrency']} at a time")

@@ -34,6 +34,9 @@ def rule(jobs: JobQueue) -> Rule:
         if late:
             return Finding(NAME, Level.WARNING, "; ".join(late) + ".", "Is the task running, and what it needs there?")
         waiting = sum(depth.jobs for depth in depths if depth.state is JobState.QUEUED)
-        return Finding(NAME, Level.OK, f"{waiting} jobs wait, none for long.")
+        message = (
+            f"{waiting} {'job waits' if waiting == 1 else 'jobs wait'}, none for long." if waiting else "No job waits."
+        )
+        return Finding(NAME, Level.OK, message)
 
     return Rule(NAME, check)

@@ -13,6 +13,8 @@ LOW_SECONDS: Final = 120.0
 """Less free space than promised for so long: what may go does not make the room."""
 FORECAST_SECONDS: Final = 60.0
 """A forecast holds for so long; days of footage do not change within seconds."""
+EXACT_DAYS: Final = 30
+MANY_DAYS: Final = 3653
 
 
 def rule(retention: RetentionService) -> Rule:
@@ -47,6 +49,13 @@ def rule(retention: RetentionService) -> Rule:
             )
         if ahead.days_kept is None:
             return Finding(NAME, Level.OK, "Everything that is to be kept fits.")
-        return Finding(NAME, Level.OK, f"About {ahead.days_kept:.1f} days of footage fit.")
+        return Finding(NAME, Level.OK, f"{_length(ahead.days_kept)} of footage fit.")
 
     return Rule(NAME, check)
+
+
+def _length(days: float) -> str:
+    """How much fits, no more exactly than anybody can know."""
+    if days > MANY_DAYS:
+        return "More than 10 years"
+    return f"About {days:.1f} days" if days < EXACT_DAYS else f"About {days:,.0f} days"

@@ -9,7 +9,7 @@ from securitycamd.config import SettingsHolder
 from securitycamd.db import analyses as rows
 from securitycamd.db import events as event_rows
 from securitycamd.db.engine import Database
-from securitycamd.domain.errors import NotFoundError
+from securitycamd.domain.errors import NotFoundError, UnavailableError
 from securitycamd.domain.jobs import JobKind, JobState
 from securitycamd.domain.models import AnalysisRecord, EventFilter
 from securitycamd.domain.principal import Principal
@@ -50,7 +50,8 @@ class AiStatus:
     look: AiState | None
     """What the last look at the server found."""
     breaker: BreakerReport
-    backlog: Backlog
+    backlog: Backlog | None
+    """``None`` while the database is away."""
 
 
 class AiStatusService:
@@ -66,12 +67,16 @@ class AiStatusService:
         """The whole of it."""
         settings = self._settings.current.analyser
         analyst = self._gate.analyst()
+        try:
+            backlog = await self.backlog()
+        except UnavailableError:
+            backlog = None
         return AiStatus(
             settings,
             "" if analyst is None else analyst.prompt_version,
             self._gate.last_look,
             self._gate.breaker.report(),
-            await self.backlog(),
+            backlog,
         )
 
     async def backlog(self) -> Backlog:

@@ -34,7 +34,8 @@ async def _context(call: Call[None, None, None]) -> SystemContext:
     except DomainError:
         cameras = None  # the database is away; the page says so
     report = await call.parts.system.report(call.principal)
-    return system_context(report, call.parts.health.report, cameras, site=site_of(call.request))
+    ai = await call.parts.ai_status.status()
+    return system_context(report, call.parts.health.report, ai, cameras, site=site_of(call.request))
 
 
 async def command(call: Call[TaskPath, None, None]) -> web.Response:

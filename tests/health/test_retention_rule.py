@@ -29,6 +29,8 @@ def service(ahead: Forecast | Exception, *, below_floor_seconds: float = 0) -> R
     [
         (FITS, 0, Level.OK, "Everything that is to be kept fits."),
         (Forecast(1.0, 5, 12.5), 0, Level.OK, "About 12.5 days of footage fit."),
+        (Forecast(1.0, 5, 1234.5), 0, Level.OK, "About 1,234 days of footage fit."),
+        (Forecast(1.0, 5, 7612.8), 0, Level.OK, "More than 10 years of footage fit."),
         (BREAKS, 0, Level.WARNING, "camera_1: 12.5 of 30 promised days fit."),
         (BREAKS, 30, Level.WARNING, "camera_1: 12.5 of 30 promised days fit."),
         (BREAKS, 500, Level.CRITICAL, "less free space than promised"),

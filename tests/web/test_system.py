@@ -60,6 +60,16 @@ class TestReport:
         assert state["footage"]["free_bytes"] > 0
         assert "The queues are not known while the database is away" in await page(site)
 
+    async def test_the_descriptions_are_told_as_their_own_address_tells_them(self, site: Site) -> None:
+        state, alone = await site.json("GET", "/api/v1/system"), await site.json("GET", "/api/v1/ai")
+        assert {**state["ai"], "breaker": None} == {**alone, "breaker": None}
+        text = await page(site)
+        assert "Descriptions" in text
+        assert alone["vision_model"] in text
+        await site.shared.database.close()
+        assert (await site.json("GET", "/api/v1/system"))["ai"]["backlog"] is None
+        assert "not known while the database is away" in await page(site)
+
     async def test_what_the_server_complained_of_is_there(self, site: Site) -> None:
         line = {"source": "central", "timestamp": "2026-03-01T10:00:00", "level": "WARNING", "message": "Beware & more"}
         await site.json("POST", "/api/v1/logs", json=[line, line | {"level": "INFO", "message": "All fine"}])

@@ -1,7 +1,7 @@
 """``/api/v1/ai``, and how an event's description came about."""
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -20,10 +20,15 @@ ANALYSER: Final = "analyser"
 
 async def ai_status(call: Call[None, None, None]) -> web.Response:
     """How the descriptions stand."""
+    return json_reply(await ai_now(call))
+
+
+async def ai_now(call: Call[None, None, None]) -> dict[str, Any]:
+    """The same as :class:`AiReply` describes it."""
     tasks = call.parts.supervisor.reports()
     paused = any(task.name == ANALYSER and task.state is TaskState.PAUSED for task in tasks)
     zone = call.parts.settings.current.site.zone
-    return json_reply(ai_reply(await call.parts.ai_status.status(), zone, paused=paused, now=datetime.now(UTC)))
+    return ai_reply(await call.parts.ai_status.status(), zone, paused=paused, now=datetime.now(UTC))
 
 
 async def analysis_of_event(call: Call[EventPath, None, None]) -> web.Response:

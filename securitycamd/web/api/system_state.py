@@ -5,6 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from securitycamd.domain.principal import Audience
+from securitycamd.web.api.ai import ai_now
 from securitycamd.web.registry import Call, Route, json_reply
 from securitycamd.web.schemas.system_state import SystemReply, system_reply
 
@@ -13,7 +14,7 @@ async def system_state(call: Call[None, None, None]) -> web.Response:
     """Everything that an operator asks of the server."""
     report = await call.parts.system.report(call.principal)
     zone = call.parts.settings.current.site.zone
-    return json_reply(system_reply(report, call.parts.health.report, zone))
+    return json_reply(system_reply(report, call.parts.health.report, await ai_now(call), zone))
 
 
 ROUTES: Final = [
@@ -25,6 +26,7 @@ ROUTES: Final = [
         system_state,
         tag="system",
         replies={200: SystemReply},
-        description="Tasks, queues, health, database, process, versions and settings, as the system page shows them.",
+        description="Tasks, queues, health, the AI server, database, process, versions and settings, as the system"
+        " page shows them.",
     )
 ]

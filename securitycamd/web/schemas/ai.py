@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from securitycamd.domain.models import AnalysisRecord
 from securitycamd.domain.names import AnalysisState, ReadBy, StillNote
 from securitycamd.domain.times import Span, named_day
-from securitycamd.services.ai_status import AiStatus
+from securitycamd.services.ai_status import AiStatus, Backlog
 from securitycamd.services.breaker import BreakerState
 from securitycamd.web.registry import Input
 from securitycamd.web.schemas.common import Bound, CameraId, span_of
@@ -76,7 +76,7 @@ class AiReply(BaseModel):
     prompt_version: str
     concurrency: int
     breaker: BreakerReply
-    backlog: BacklogReply
+    backlog: Annotated[BacklogReply | None, Field(description="null while the database is away")]
 
 
 class RerunBody(Input):
@@ -127,8 +127,7 @@ def analysis_reply(event_id: int, record: AnalysisRecord, zone: ZoneInfo) -> dic
 
 def ai_reply(status: AiStatus, zone: ZoneInfo, *, paused: bool, now: datetime) -> dict[str, Any]:
     """The status as :class:`AiReply` describes it."""
-    settings, look, breaker, backlog = status.settings, status.look, status.breaker, status.backlog
-    left = backlog.seconds_left
+    settings, look, breaker = status.settings, status.look, status.breaker
     return {
         "enabled": settings.enabled,
         "paused": paused,
@@ -147,17 +146,22 @@ def ai_reply(status: AiStatus, zone: ZoneInfo, *, paused: bool, now: datetime) -
             "reason": breaker.reason,
             "next_probe_at": _local(breaker.next_probe_at, zone),
         },
-        "backlog": {
-            "waiting": backlog.waiting,
-            "running": backlog.running,
-            "failed": backlog.failed,
-            "oldest": _local(backlog.oldest, zone),
-            "seconds_each": backlog.seconds_each,
-            "arrivals_a_day": backlog.arrivals_a_day,
-            "keeps_up": backlog.keeps_up,
-            "seconds_left": left,
-            "done_at": None if left is None else _local(now + timedelta(seconds=min(left, _LONGEST_SECONDS)), zone),
-        },
+        "backlog": None if status.backlog is None else _backlog(status.backlog, zone, now),
+    }
+
+
+def _backlog(backlog: Backlog, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
+    left = backlog.seconds_left
+    return {
+        "waiting": backlog.waiting,
+        "running": backlog.running,
+        "failed": backlog.failed,
+        "oldest": _local(backlog.oldest, zone),
+        "seconds_each": backlog.seconds_each,
+        "arrivals_a_day": backlog.arrivals_a_day,
+        "keeps_up": backlog.keeps_up,
+        "seconds_left": left,
+        "done_at": None if left is None else _local(now + timedelta(seconds=min(left, _LONGEST_SECONDS)), zone),
     }
 
 

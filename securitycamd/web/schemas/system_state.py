@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from securitycamd.domain.jobs import JobKind
 from securitycamd.health.report import Report
 from securitycamd.services.system import SystemReport
+from securitycamd.web.schemas.ai import AiReply
 from securitycamd.web.schemas.jobs import ListedJobReply
 from securitycamd.web.schemas.logs import LogReply, log_reply
 from securitycamd.web.schemas.system import HealthReportReply, TaskReply
@@ -87,6 +88,7 @@ class SystemReply(BaseModel):
 
     at: datetime
     health: HealthReportReply
+    ai: Annotated[AiReply, Field(description="as `GET /api/v1/ai` has it")]
     tasks: list[TaskReply]
     queues: list[QueueStateReply] | None
     running: list[ListedJobReply] | None
@@ -110,8 +112,8 @@ def health_reply(report: Report, zone: ZoneInfo) -> Mapping[str, Any]:
     }
 
 
-def system_reply(report: SystemReport, health: Report, zone: ZoneInfo) -> Mapping[str, Any]:
-    """The report as :class:`SystemReply` describes it."""
+def system_reply(report: SystemReport, health: Report, ai: Mapping[str, Any], zone: ZoneInfo) -> Mapping[str, Any]:
+    """The report as :class:`SystemReply` describes it; ``ai`` is made already."""
 
     def local(moment: datetime | None) -> datetime | None:
         return moment and moment.astimezone(zone)
@@ -124,6 +126,7 @@ def system_reply(report: SystemReport, health: Report, zone: ZoneInfo) -> Mappin
     return {
         "at": local(report.at),
         "health": health_reply(health, zone),
+        "ai": ai,
         "tasks": [asdict(task) | {"since": local(task.since)} for task in report.tasks],
         "queues": report.queues
         and [asdict(queue) | {"oldest_waiting": local(queue.oldest_waiting)} for queue in report.queues],

@@ -11,7 +11,7 @@ from securitycamd.services.retention import RetentionReport
 from securitycamd.web.ui.contexts import Fact, Site
 from securitycamd.web.ui.frame import frame
 from securitycamd.web.ui.storage_contexts import CameraUse, DiskShare, GoingDay, GoingRow, ShareKind, StorageContext
-from securitycamd.web.ui.words import count, size
+from securitycamd.web.ui.words import MANY_DAYS, count, size, span
 
 DAYS_SHOWN: Final = 7
 """Days of going that the page lists; the API and the command line tell of more."""
@@ -171,6 +171,8 @@ def _days(days: float) -> str:
     if days < 2:
         hours = round(days * 24)
         return "1 hour" if hours == 1 else f"{hours} hours"
+    if days >= MANY_DAYS:
+        return span(86400 * days)
     return f"{count(days)} days" if days >= 10 or days == int(days) else f"{days:.1f} days"
 
 

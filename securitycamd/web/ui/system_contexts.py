@@ -19,6 +19,21 @@ class FindingView:
 
 
 @dataclass(frozen=True, slots=True)
+class DescribingView:
+    """How the descriptions stand."""
+
+    mood: Literal["ok", "warning", "quiet"]
+    state: str
+    reason: str
+    """What is amiss, in the AI server's or our words; may be empty."""
+    next_step: str
+    """What happens next by itself, or what to do; may be empty."""
+    command: str
+    """What to run, so that it works; empty where nothing is to be run."""
+    facts: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TaskButton:
     """What a task can be told."""
 
@@ -104,6 +119,7 @@ class SystemContext(PageContext):
     summary: str
     updated: Moment
     findings: tuple[FindingView, ...]
+    describing: DescribingView
     tasks: tuple[TaskView, ...]
     queues: tuple[QueueView, ...]
     """Empty while the database is away."""

@@ -8,11 +8,13 @@ from securitycamd.config import LastReload
 from securitycamd.domain.jobs import JobKind
 from securitycamd.domain.models import Camera
 from securitycamd.health.report import Level, Report
+from securitycamd.services.ai_status import AiStatus
 from securitycamd.services.retries import ListedJob
 from securitycamd.services.system import QueueState, SystemReport
 from securitycamd.supervision import TaskReport, TaskState
 from securitycamd.telemetry.gauges import Sample
 from securitycamd.web.ui.contexts import Fact, Site
+from securitycamd.web.ui.describing_view import describing_view
 from securitycamd.web.ui.frame import frame
 from securitycamd.web.ui.system_contexts import (
     FailureView,
@@ -25,7 +27,7 @@ from securitycamd.web.ui.system_contexts import (
     TaskButton,
     TaskView,
 )
-from securitycamd.web.ui.words import age, count, moment, size
+from securitycamd.web.ui.words import age, count, moment, size, span
 
 SYSTEM_URL: Final = "/system"
 KINDS: Final = {
@@ -42,13 +44,14 @@ _POINTS: Final = 120
 
 
 def system_context(
-    report: SystemReport, health: Report, cameras: Sequence[Camera] | None, *, site: Site
+    report: SystemReport, health: Report, ai: AiStatus, cameras: Sequence[Camera] | None, *, site: Site
 ) -> SystemContext:
     """The page about the server.
 
     Args:
         report: its state.
         health: what the rules said last.
+        ai: how the descriptions stand.
         cameras: all that the reader may see; ``None`` while that is not known.
         site: zone and name.
     """
@@ -71,6 +74,7 @@ def system_context(
             )
             for finding in findings
         ),
+        describing=describing_view(ai, report.tasks, site=site, now=report.at),
         tasks=tuple(_task(task) for task in report.tasks),
         queues=tuple(_queue(queue, report) for queue in report.queues or ()),
         running=tuple(_job(job, names, report, site) for job in report.running or ()),
@@ -98,7 +102,7 @@ def _task(task: TaskReport) -> TaskView:
         purpose=task.purpose,
         mood="warning" if is_troubled else "quiet" if is_resting else "ok",
         state="silent" if task.overdue else "switched off" if task.state is TaskState.DISABLED else str(task.state),
-        beat="-" if task.state is TaskState.DISABLED else f"{_span(task.beat_age_seconds)} ago",
+        beat="-" if task.state is TaskState.DISABLED else f"{span(task.beat_age_seconds)} ago",
         restarts=count(task.restarts),
         trouble=task.last_error or "",
         buttons=tuple(_button(task.name, action) for action in actions),
@@ -139,7 +143,7 @@ def _outlook(queue: QueueState) -> str:
     if not queue.waiting:
         return "nothing waits"
     if queue.empty_in_seconds is not None:
-        return f"about {_span(queue.empty_in_seconds)} to go"
+        return f"about {span(queue.empty_in_seconds)} to go"
     return "not moving now" if queue.ended_per_hour == 0 else "not known yet"
 
 
@@ -185,7 +189,7 @@ def _plots(samples: Sequence[Sample]) -> Iterable[PlotView]:
         points = [max(values[at : at + step]) for at in range(0, len(values), step)]
         present = shown(values[-1])
         path = _path(points)
-        told = f"{label}: {present} now, at most {shown(max(values))}, over {_span(30.0 * len(samples))}"
+        told = f"{label}: {present} now, at most {shown(max(values))}, over {span(30.0 * len(samples))}"
         yield PlotView(label, present, path, f"{path} L{_WIDTH} {_HEIGHT} L0 {_HEIGHT} Z" if path else "", told)
 
 
@@ -223,15 +227,15 @@ def _footage(report: SystemReport) -> Iterable[Fact]:
         return
     yield Fact("Comes a day", size(round(ahead.bytes_a_day)))
     if ahead.days_until_floor is not None:
-        yield Fact("Full in", _days(ahead.days_until_floor))
+        yield Fact("Full in", span(86400 * ahead.days_until_floor))
     else:
         yield Fact("Full", "never at this rate")
     if ahead.days_kept is not None:
-        yield Fact("Reaches back", _days(ahead.days_kept))
+        yield Fact("Reaches back", span(86400 * ahead.days_kept))
 
 
 def _process(report: SystemReport) -> Iterable[Fact]:
-    yield Fact("Runs for", _span(report.uptime_seconds))
+    yield Fact("Runs for", span(report.uptime_seconds))
     if report.samples:
         last = report.samples[-1]
         yield Fact("Memory", size(last.memory_bytes))
@@ -254,20 +258,3 @@ def _reloaded(reload: LastReload | None, report: SystemReport, site: Site) -> It
         yield f"Applied: {', '.join(reload.applied)}."
     if reload.later:
         yield f"Needs a restart: {', '.join(reload.later)}."
-
-
-def _span(seconds: float) -> str:
-    """A length of time in one unit, or two: ``12 s``, ``5 min``, ``3 h 20 min``, ``4 days``."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, rest = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {rest} min" if rest and hours < 12 else f"{hours} h"
-    return f"{count(hours / 24)} days"
-
-
-def _days(days: float) -> str:
-    return _span(days * 86400)

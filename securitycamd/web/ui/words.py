@@ -11,6 +11,9 @@ from securitycamd.web.ui.contexts import Moment
 
 MEDIA_PREFIX: Final = "/media/"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_YEAR_DAYS, _MANY_YEARS = 365.25, 10
+MANY_DAYS: Final = 3 * 365
+"""From so many on they are told in years."""
 
 
 def duration(seconds: float) -> str:
@@ -49,6 +52,24 @@ def age(then: datetime, now: datetime) -> str:
     if seconds < 2 * _DAY:
         return f"{int(seconds // _HOUR)} h"
     return f"{count(seconds // _DAY)} d"
+
+
+def span(seconds: float) -> str:
+    """A length of time in one unit, or two: ``12 s``, ``5 min``, ``3 h 20 min``, ``4 days``, ``over 10 years``."""
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / _MINUTE)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, rest = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {rest} min" if rest and hours < 12 else f"{hours} h"
+    days = hours / 24
+    # Nobody's disk is judged by the day years ahead.
+    if days < MANY_DAYS:
+        return f"{count(days)} days"
+    years = days / _YEAR_DAYS
+    return f"{count(years)} years" if years <= _MANY_YEARS else f"over {_MANY_YEARS} years"
 
 
 def day_name(then: datetime, zone: ZoneInfo, now: datetime) -> str:
