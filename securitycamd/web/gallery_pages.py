@@ -1,6 +1,6 @@
 """The gallery, and the pieces of it that its script asks for while it is shown."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
@@ -26,6 +26,9 @@ from securitycamd.web.ui.query import ALL_CAMERAS, GalleryQuery
 from securitycamd.web.ui.strip_view import strip_counts, strip_days, strip_view
 
 CAMERAS_COOKIE: Final = "cameras"
+LOOK_COOKIE: Final = "gallery"
+LOOK: Final = ("view", "limit")
+"""How the gallery is shown: what was chosen last holds wherever an address does not say it."""
 FRAGMENT_LIMIT: Final = 100
 """So many cards are sent at once; a page has no more."""
 STORAGE_AWAY: Final = (
@@ -60,13 +63,16 @@ async def front(call: Call[None, None, None]) -> web.Response:
 
 
 async def gallery(call: Call[Any, Any, Any]) -> web.Response:
-    """Events, newest first; of the cameras that were chosen last, where the address names none."""
+    """Events, newest first; of the cameras and in the view that were chosen last, where the address says nothing."""
     given = call.request.query
-    if "camera_id" not in given and (remembered := _remembered_cameras(call.request)):
-        query = GalleryQuery.read(given).model_copy(update={"camera_id": remembered})
-        raise web.HTTPSeeOther(query.url())
-    query = GalleryQuery.read(given)
+    said = frozenset(name for name in LOOK if given.get(name))
+    query = _as_chosen(GalleryQuery.read(given), call.request, said)
+    if "camera_id" not in given and (cameras := _remembered_cameras(call.request)):
+        onwards = web.HTTPSeeOther(query.model_copy(update={"camera_id": cameras}).url())
+        _remember_look(onwards, query, said)
+        raise onwards
     response = render(call.request, await _context(call, query))
+    _remember_look(response, query, said)
     if query.camera_id:
         chosen = ",".join(query.camera_id)[:1000]
         response.set_cookie(CAMERAS_COOKIE, chosen, max_age=REMEMBERED_SECONDS, samesite="Lax", httponly=True, path="/")
@@ -143,6 +149,19 @@ async def _work(call: Call[Any, Any, Any], events: Sequence[Event]) -> Work:
         clip_errors=await call.parts.jobs.errors(failed, JobKind.REMUX),
         clip_progress=call.parts.jobs.progress_by_event(JobKind.REMUX),
     )
+
+
+def _as_chosen(query: GalleryQuery, request: web.Request, said: Collection[str]) -> GalleryQuery:
+    """The query as the reader likes it shown, but for what the address says; any text may come as a cookie."""
+    view, _, limit = request.cookies.get(LOOK_COOKIE, "").partition("-")
+    chosen = GalleryQuery.read({"view": view, "limit": limit})
+    return query.model_copy(update={name: getattr(chosen, name) for name in LOOK if name not in said})
+
+
+def _remember_look(response: web.StreamResponse, query: GalleryQuery, said: Collection[str]) -> None:
+    if said:
+        look = f"{query.view}-{query.limit}"
+        response.set_cookie(LOOK_COOKIE, look, max_age=REMEMBERED_SECONDS, samesite="Lax", httponly=True, path="/")
 
 
 def _remembered_cameras(request: web.Request) -> tuple[str, ...]:

@@ -111,6 +111,26 @@ class TestGallery:
         async with site.client.get("/", headers=HTML, allow_redirects=False) as response:
             assert response.status == 200
 
+    async def test_the_view_and_the_page_size_are_remembered(self, site: Site, event: Any) -> None:
+        async def shown(path: str) -> tuple[str, str]:
+            page = await _page(site, path)
+            view = re.search(r'data-view="(\w+)"', page)
+            size = re.search(r'class="chip number" href="[^"]+" aria-current="true">(\d+)', page)
+            assert view
+            assert size
+            return view[1], size[1]
+
+        assert await shown("/") == ("grid", "24")
+        assert await shown("/?view=list&limit=48") == ("list", "48")
+        assert await shown("/") == ("list", "48")
+        assert await shown("/?limit=12") == ("list", "12")
+        assert await shown("/?view=grid") == ("grid", "12")  # what an address says goes before what was chosen
+        assert await shown("/?view=nonsense&limit=7") == ("grid", "24")
+        page = await _page(site, "/?view=list")
+        assert 'href="/?view=grid"' in page  # the default is said, or the list would be remembered in its place
+        site.client.session.cookie_jar.update_cookies({"gallery": "<b>-9999999999"})
+        assert await shown("/") == ("grid", "24")
+
     async def test_the_strip_counts_what_there_is(self, site: Site, event: Any) -> None:
         page = await _page(site, "/?date=2025-10-28")
         assert "14:00 to 15:00: 1 event" in page

@@ -34,6 +34,8 @@ class StillView:
     alternative: str
     missing: str
     """What to say in its place."""
+    is_made: bool
+    """The daemon took it from the clip; the camera did not bring it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import urlencode
 
-from securitycamd.domain.history import Entry
+from securitycamd.domain.history import Entry, What
 from securitycamd.domain.jobs import JobKind, JobState
 from securitycamd.domain.models import AnalysisRecord, Camera, Event, LogLine
-from securitycamd.domain.names import AnalysisState, ConversionStatus, ReadBy, StillNote
+from securitycamd.domain.names import AnalysisState, ConversionStatus, FileType, ReadBy, StillNote
 from securitycamd.services.jobs import JobReport
 from securitycamd.web.ui.contexts import Action, Fact, Site, StepState, StepView
 from securitycamd.web.ui.event_contexts import (
@@ -229,9 +229,10 @@ def _stills(
     clock = moment(event.timestamp, site.zone, now).clock
     waiting = "Arrives in a moment" if pictures.state.is_waiting else "Did not arrive"
     stills = (
-        ("A", "at the motion", event.image_a_path, event.image_a_transferred),
-        ("B", "4 s later", event.image_b_path, event.image_b_transferred),
+        ("A", "at the motion", event.image_a_path, event.image_a_transferred, FileType.IMAGE_A),
+        ("B", "4 s later", event.image_b_path, event.image_b_transferred, FileType.IMAGE_B),
     )
+    made = {name for entry in around.history if entry.what is What.STILLS_DONE for name in entry.detail.split(", ")}
     return tuple(
         StillView(
             letter=letter,
@@ -239,8 +240,9 @@ def _stills(
             url=available(path, is_here=is_here and not around.is_missing(path)),
             alternative=f"{camera_name} {caption}, {clock}" if letter == "A" else f"{camera_name}, {caption}",
             missing="No longer in the storage" if is_here and around.is_missing(path) else waiting,
+            is_made=is_here and kind in made,
         )
-        for letter, caption, path, is_here in stills
+        for letter, caption, path, is_here, kind in stills
     )
 
 
@@ -253,7 +255,7 @@ def _facts(event: Event, camera_name: str, sizes: Mapping[str, int]) -> Iterable
         yield Fact("Seen", objects_text(found))
     motion = f"{count(event.motion_score)} px"
     if event.confidence_score is not None:
-        motion += f" · {count(event.confidence_score)}"
+        motion += f", score {count(event.confidence_score)}"
     yield Fact("Motion", motion)
     clip = [duration(event.video_duration)] if event.video_duration is not None else []
     if clip := [*clip, *_clip_size(event, sizes)]:

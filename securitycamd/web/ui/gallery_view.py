@@ -96,7 +96,8 @@ def gallery_context(
         search=SearchForm(query.q, query.but(q="").parameters),
         form=_form(query, site, now),
         views=tuple(
-            Chip(view, query.model_copy(update={"view": view}).url(), view == query.view) for view in ("grid", "list")
+            Chip(view, query.model_copy(update={"view": view}).telling("view"), view == query.view)
+            for view in ("grid", "list")
         ),
         view=query.view,
         strip=strip if names else None,
@@ -301,7 +302,7 @@ def _pager(page: FoundPage, query: GalleryQuery) -> Pager:
         summary=_place(page),
         previous_url=newer,
         next_url=None if page.older is None else at(before=place_text(page.older)),
-        sizes=tuple(Chip(str(size), query.per_page(size).url(), size == query.limit) for size in PAGE_SIZES),
+        sizes=tuple(Chip(str(size), query.per_page(size).telling("limit"), size == query.limit) for size in PAGE_SIZES),
     )
 
 

@@ -225,6 +225,12 @@ class GalleryQuery(BaseModel):
         """``path`` in this state; an event's page carries it too, to find the way back."""
         return f"{path}?{urlencode(self.parameters)}" if self.parameters else path
 
+    def telling(self, name: Literal["view", "limit"]) -> str:
+        """The URL with ``name`` in it even where it is the default: what was chosen last is remembered."""
+        if any(pair[0] == name for pair in self.parameters):
+            return self.url()
+        return f"{self.url()}{'&' if self.parameters else '?'}{name}={getattr(self, name)}"
+
 
 def _text(value: object) -> str:
     if isinstance(value, bool):

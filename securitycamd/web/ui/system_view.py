@@ -240,7 +240,7 @@ def _process(report: SystemReport) -> Iterable[Fact]:
         last = report.samples[-1]
         yield Fact("Memory", size(last.memory_bytes))
         yield Fact("Processor", f"{100 * last.cpu_share:.0f} % of one core")
-        yield Fact("Event loop late by", f"{1000 * last.loop_lag_seconds:.0f} ms at most")
+        yield Fact("Event loop late by", f"{1000 * last.loop_lag_seconds:.0f} ms")
     yield Fact("Threads", count(report.threads))
 
 

@@ -201,7 +201,7 @@ def test_facts_say_what_was_seen_and_saved() -> None:
     assert facts == {
         "Person": "yes, 94 %",
         "Seen": "2 people, 1 van",
-        "Motion": "1,284 px · 86",
+        "Motion": "1,284 px, score 86",
         "Clip": "0:48 · 5.1 MB (was 17.9 MB)",
         "Camera": "Front walk (camera_1)",
         "Event": "#48,213",
@@ -259,6 +259,14 @@ def test_there_are_words_for_everything_that_can_happen() -> None:
 def test_what_happened_in_words(what: What, who: str, detail: str, text: str, reason: str) -> None:
     (entry,) = event_page(make_event(), history=[Entry(48213, NOW, what, who, detail)]).history
     assert (entry.text, entry.reason) == (text, reason)
+
+
+def test_a_picture_that_the_server_made_says_so() -> None:
+    history = [Entry(48213, NOW, What.STILLS_DONE, "00aa", "image_b, thumbnail")]
+    context = event_page(make_event(), history=history)
+    assert [still.is_made for still in context.stills] == [False, True]
+    gone = event_page(make_event(image_b_transferred=False), history=history)
+    assert [still.is_made for still in gone.stills] == [False, False]
 
 
 def test_history_names_other_days() -> None:
