@@ -6,8 +6,12 @@ const live = document.getElementById("live");
 let timer = 0;
 let asked = 0;
 
+// What is being selected, as the command to run, must not vanish under the hand.
+const isSelecting = () => !getSelection().isCollapsed && live.contains(getSelection().anchorNode);
+
 async function refresh() {
   clearTimeout(timer);
+  if (isSelecting()) return later();
   const mine = (asked += 1);
   try {
     const fresh = await fragment(live.dataset.url);

@@ -106,7 +106,7 @@ def _mark(camera: Camera, agent: AgentStatus | None, site: Site, now: datetime) 
         return CameraMark("on", "Online", "")
     if camera.last_seen <= camera.created_at:
         since = moment(camera.created_at, site.zone, now).relative
-        return CameraMark("off", "Never heard of", f"It registered {since} and was silent since", tells_when=False)
+        return CameraMark("off", "Never heard from", f"It registered {since} and was silent since", tells_when=False)
     return CameraMark("off", "Offline", f"Silent for {age(camera.last_seen, now)}", tells_when=False)
 
 

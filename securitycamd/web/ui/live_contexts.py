@@ -21,7 +21,7 @@ class LiveTile:
     taken: Moment | None
     is_online: bool
     silence: str
-    """``Not heard of for 2 h``; empty while it is online."""
+    """``Not heard from for 2 h``; empty while it is online."""
 
 
 @dataclass(frozen=True, slots=True)

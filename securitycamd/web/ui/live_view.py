@@ -78,7 +78,7 @@ def _tiles(
                 picture_url=None if poster is None else media_url(poster.large_path if is_large else poster.small_path),
                 taken=None if poster is None else moment(poster.taken_at, site.zone, now),
                 is_online=online,
-                silence="" if online else f"Not heard of for {age(camera.last_seen, now)}",
+                silence="" if online else f"Not heard from for {age(camera.last_seen, now)}",
             )
         )
     return tuple(tiles)

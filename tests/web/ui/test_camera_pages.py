@@ -129,7 +129,7 @@ def test_what_is_out_of_the_ordinary_is_said(render: Render, changes: dict[str, 
 def test_a_camera_that_never_was_heard_of(render: Render) -> None:
     silent = replace(CAMERAS[2], created_at=CAMERAS[2].last_seen)
     text = page(render, picture(silent, None))
-    assert "Never heard of" in text
+    assert "Never heard from" in text
     assert "It registered 2 h ago" in text
 
 

@@ -20,7 +20,7 @@ def test_the_wall(render: Render) -> None:
     assert [(tile.key, tile.picture_url, tile.silence) for tile in context.tiles] == [
         (1, "/media/camera_1/thumbs/1%20a.jpg", ""),
         (2, None, ""),
-        (3, None, "Not heard of for 2 h"),
+        (3, None, "Not heard from for 2 h"),
     ]
     page = render(context)
     assert "A camera does not look for motion while somebody watches it live." in page
