@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from securitycamd.web.ui.contexts import Action, Badge, Fact, Frame, Moment, PageContext, StepView, Tag
+from securitycamd.domain.words import Piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,8 @@ class EventContext(PageContext):
     clip: ClipView
     stills: tuple[StillView, ...]
     can_compare: bool
-    description: str | None
+    description: tuple[Piece, ...]
+    """With what was searched for in the list that one came from marked; empty without one."""
     description_step: StepView
     description_note: str | None
     """How it came about, where that matters to who reads it."""

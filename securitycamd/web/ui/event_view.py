@@ -11,6 +11,7 @@ from securitycamd.domain.history import Entry, What
 from securitycamd.domain.jobs import JobKind, JobState
 from securitycamd.domain.models import AnalysisRecord, Camera, Event, LogLine
 from securitycamd.domain.names import AnalysisState, ConversionStatus, FileType, ReadBy, StillNote
+from securitycamd.domain.words import marked, read_search
 from securitycamd.services.jobs import JobReport
 from securitycamd.web.ui.contexts import Action, Fact, Site, StepState, StepView
 from securitycamd.web.ui.event_contexts import (
@@ -132,7 +133,7 @@ def event_context(
         clip=_clip(event, clip, around, retry_url=retry(JobKind.REMUX)),
         stills=(stills := _stills(event, name, pictures, around, site=site, now=now)),
         can_compare=all(still.url for still in stills),
-        description=event.ai_description or None,
+        description=marked(event.ai_description or "", read_search(query.q)),
         description_step=description,
         description_note=" ".join(_description_notes(around.analysis)) or None,
         describe_url=_describe_url(description, here) if may_change else None,

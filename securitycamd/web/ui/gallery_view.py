@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from securitycamd.domain.models import Camera, FoundPage
 from securitycamd.domain.names import Category, EventStatus
 from securitycamd.domain.times import named_day, today
+from securitycamd.domain.words import read_search
 from securitycamd.web.schemas.places import place_text
 from securitycamd.web.ui.cards import NO_WORK, Work, day_groups
 from securitycamd.web.ui.contexts import Action, Site
@@ -289,7 +290,9 @@ def _place(page: FoundPage) -> str:
 
 def _summary(page: FoundPage, query: GalleryQuery, site: Site, now: datetime) -> str:
     place = _place(page)
-    return place + _when(query, site, now) if place else ""
+    ignored = read_search(query.q).ignored[:3]
+    left_out = f"left out of the search: {', '.join(f'“{part}”' for part in ignored)}" if ignored else ""
+    return " · ".join(filter(None, (place + _when(query, site, now) if place else "", left_out)))
 
 
 def _pager(page: FoundPage, query: GalleryQuery) -> Pager:

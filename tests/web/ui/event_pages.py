@@ -22,8 +22,16 @@ def failed_job(kind: JobKind, reason: str | None) -> JobReport:
     return JobReport(kind, JobState.FAILED, 1, reason, NOW)
 
 
+FROM = GalleryQuery(before="5.24")
+
+
 def event_page(
-    event: Event, *, cameras: Sequence[Camera] = CAMERAS, may_change: bool = True, **around: Any
+    event: Event,
+    *,
+    cameras: Sequence[Camera] = CAMERAS,
+    may_change: bool = True,
+    query: GalleryQuery = FROM,
+    **around: Any,
 ) -> EventContext:
     """The context of its page; keywords say what is known beside its row. By default all its files are there."""
     return event_context(
@@ -32,6 +40,6 @@ def event_page(
         Around(**{"sizes": sizes_of(event)} | around),
         site=SITE,
         now=NOW,
-        query=GalleryQuery(before="5.24"),
+        query=query,
         may_change=may_change,
     )

@@ -15,6 +15,8 @@ from securitycamd.services.jobs import JobReport
 from securitycamd.web.ui.contexts import PageContext, StepState
 from securitycamd.web.ui.event_history import _TEXTS
 from securitycamd.web.ui.event_view import STORAGE_AWAY
+from securitycamd.web.ui.page_contexts import PageContext
+from securitycamd.web.ui.query import GalleryQuery
 from tests.web.ui.event_pages import event_page, failed_job, sizes_of
 from tests.web.ui.samples import NOW, make_event
 
@@ -259,6 +261,16 @@ def test_there_are_words_for_everything_that_can_happen() -> None:
 def test_what_happened_in_words(what: What, who: str, detail: str, text: str, reason: str) -> None:
     (entry,) = event_page(make_event(), history=[Entry(48213, NOW, what, who, detail)]).history
     assert (entry.text, entry.reason) == (text, reason)
+
+
+def test_the_description_marks_what_was_searched_for() -> None:
+    context = event_page(make_event(), query=GalleryQuery(q="path"))
+    assert [(piece.text, piece.is_hit) for piece in context.description] == [
+        ("Two people come up the ", False),
+        ("path", True),
+        (".", False),
+    ]
+    assert event_page(make_event(ai_description=None)).description == ()
 
 
 def test_a_picture_that_the_server_made_says_so() -> None:

@@ -168,6 +168,13 @@ def test_the_description_that_is_the_headline_is_not_said_twice(render: Render) 
     assert render(context).count("<mark>path</mark>") == 1
 
 
+def test_what_cannot_be_searched_for_is_named() -> None:
+    assert gallery([make_event()], query=GalleryQuery(q="people &")).summary == (
+        "1–1 of 1 · left out of the search: “&”"
+    )
+    assert gallery([make_event()], query=GalleryQuery(q="people")).summary == "1–1 of 1"
+
+
 def test_cards_stand_under_their_day_unless_the_filter_names_it() -> None:
     events = [make_event(), make_event(ago=DAY), make_event(ago=DAY + 60), make_event(ago=3 * DAY)]
     assert [(day.heading, len(day.cards)) for day in gallery(events).days] == [
