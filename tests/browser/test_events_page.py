@@ -173,7 +173,21 @@ class TestFilters:
         await page.keyboard.press("Enter")
         await expect(page).to_have_url(re.compile("q=zebra"))
         await expect(page.locator(".item")).to_have_count(1)
-        await expect(page.locator(f'.item[data-event="{event_id}"]')).to_be_visible()
+        await expect(page.locator(f'.item[data-event="{event_id}"] mark')).to_have_text("zebra")
+        await page.get_by_role("link", name="List", exact=True).click()
+        await expect(page.locator("#list.list mark")).to_have_text("zebra")
+
+    async def test_the_view_and_the_page_size_come_back(self, filled: World, open_page: OpenPage) -> None:
+        page = await open_page(f"{filled.url}/?camera_id=camera_9")
+        await page.get_by_role("link", name="List", exact=True).click()
+        await page.locator("#pager").get_by_role("link", name="12", exact=True).click()
+        await expect(page.locator("#list.list .item")).to_have_count(12)
+        await page.goto(f"{filled.url}/retention")
+        await page.goto(f"{filled.url}/?camera_id=camera_9")
+        await expect(page.locator("#list.list .item")).to_have_count(12)
+        await page.get_by_role("link", name="Grid", exact=True).click()
+        await page.goto(f"{filled.url}/?camera_id=camera_9")
+        await expect(page.locator("#list.grid .item")).to_have_count(12)
 
     async def test_the_choice_of_cameras_comes_back(self, filled: World, open_page: OpenPage) -> None:
         page = await open_page(filled.url)

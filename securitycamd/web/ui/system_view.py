@@ -208,8 +208,6 @@ def _database(report: SystemReport) -> Iterable[Fact]:
     database = report.database
     yield Fact("State", "connected" if database.is_connected else "away; nothing is lost, cameras send again")
     yield Fact("Kind", "embedded" if database.is_embedded else f"named: {database.address}")
-    if database.version:
-        yield Fact("Version", database.version)
     if database.size_bytes is not None:
         yield Fact("Size", size(database.size_bytes))
     if database.answer_seconds is not None:
