@@ -141,40 +141,6 @@ def test_the_words_of_a_card(state: str, headline: str, kind: str, note: str | N
     assert bool(card.steps) == (kind == "wait")
 
 
-def hits(pieces: Iterable[Piece]) -> list[str]:
-    return [piece.text for piece in pieces if piece.is_hit]
-
-
-def test_a_card_shows_where_it_says_what_was_searched_for(render: Render) -> None:
-    event = make_event(note="Not the parcel <b>")
-    context = gallery([event], query=GalleryQuery(q="PEOPLE path"))
-    card = context.days[0].cards[0]
-    assert hits(card.headline) == ["people"]
-    assert hits(card.found) == ["people", "path"]
-    assert "Two <mark>people</mark> walk" in render(context)
-    other = gallery([event], query=GalleryQuery(q="parcel")).days[0].cards[0]
-    assert (hits(other.headline), other.found, hits(other.own_note)) == ([], (), ["parcel"])
-    assert said(other.own_note) == event.note
-    seen = gallery([event], query=GalleryQuery(q="van")).days[0].cards[0]
-    assert [(piece.text, piece.is_hit) for piece in seen.found] == [("person, ", False), ("van", True)]
-    plain = gallery([event], query=GalleryQuery(q="-dog")).days[0].cards[0]
-    assert (hits(plain.headline), plain.found) == ([], ())
-
-
-def test_the_description_that_is_the_headline_is_not_said_twice(render: Render) -> None:
-    context = gallery([make_event(ai_phrase=None)], query=GalleryQuery(q="path"))
-    card = context.days[0].cards[0]
-    assert (hits(card.headline), card.found) == (["path"], ())
-    assert render(context).count("<mark>path</mark>") == 1
-
-
-def test_what_cannot_be_searched_for_is_named() -> None:
-    assert gallery([make_event()], query=GalleryQuery(q="people &")).summary == (
-        "1–1 of 1 · left out of the search: “&”"
-    )
-    assert gallery([make_event()], query=GalleryQuery(q="people")).summary == "1–1 of 1"
-
-
 def test_cards_stand_under_their_day_unless_the_filter_names_it() -> None:
     events = [make_event(), make_event(ago=DAY), make_event(ago=DAY + 60), make_event(ago=3 * DAY)]
     assert [(day.heading, len(day.cards)) for day in gallery(events).days] == [
