@@ -87,7 +87,8 @@ export async function send(method, url, body) {
 }
 
 export async function fragment(url) {
-  const response = await fetched(url, { headers: { Accept: "text/html" } });
+  // What is fetched to be shown is no choice of the reader's, which the server would remember.
+  const response = await fetched(url, { headers: { Accept: "text/html", "X-Part": "1" } });
   const template = document.createElement("template");
   template.innerHTML = await response.text();
   return template.content;

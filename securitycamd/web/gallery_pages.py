@@ -29,6 +29,8 @@ CAMERAS_COOKIE: Final = "cameras"
 LOOK_COOKIE: Final = "gallery"
 LOOK: Final = ("view", "limit")
 """How the gallery is shown: what was chosen last holds wherever an address does not say it."""
+PART_HEADER: Final = "X-Part"
+"""Sent by the pages' scripts with whatever they fetch to show."""
 FRAGMENT_LIMIT: Final = 100
 """So many cards are sent at once; a page has no more."""
 STORAGE_AWAY: Final = (
@@ -65,6 +67,9 @@ async def front(call: Call[None, None, None]) -> web.Response:
 async def gallery(call: Call[Any, Any, Any]) -> web.Response:
     """Events, newest first; of the cameras and in the view that were chosen last, where the address says nothing."""
     given = call.request.query
+    if PART_HEADER in call.request.headers:
+        # The page's script asks for what it shows already; nobody chose anything.
+        return render(call.request, "events.html", await _context(call, GalleryQuery.read(given)))
     said = frozenset(name for name in LOOK if given.get(name))
     query = _as_chosen(GalleryQuery.read(given), call.request, said)
     if "camera_id" not in given and (cameras := _remembered_cameras(call.request)):

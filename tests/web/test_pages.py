@@ -128,6 +128,12 @@ class TestGallery:
         assert await shown("/?view=nonsense&limit=7") == ("grid", "24")
         page = await _page(site, "/?view=list")
         assert 'href="/?view=grid"' in page  # the default is said, or the list would be remembered in its place
+        await shown("/?view=list&limit=48")
+        async with site.client.get("/?view=list&limit=12", headers=HTML | {"X-Part": "1"}) as response:
+            assert not response.cookies  # another tab's script keeps its list up to date
+        async with site.client.get("/", headers=HTML | {"X-Part": "1"}) as response:
+            assert 'data-view="grid"' in await response.text()
+        assert await shown("/") == ("list", "48")
         site.client.session.cookie_jar.update_cookies({"gallery": "<b>-9999999999"})
         assert await shown("/") == ("grid", "24")
 
