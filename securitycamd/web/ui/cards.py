@@ -149,8 +149,12 @@ def _marked(text: str, search: Search) -> tuple[Piece, ...]:
 
 
 def _found(event: Event, search: Search) -> tuple[Piece, ...]:
-    """Where else than in its headline and its note the event says what was searched for."""
+    """Where the event says more of what was searched for than its headline and its note do."""
     hits = {snippet.field: snippet.pieces for snippet in snippets(event, search, limit=SNIPPET_LIMIT)}
-    if event.ai_phrase and "description" in hits:
-        return hits["description"]
-    return hits["objects"] if list(hits) == ["objects"] else ()
+    shown = _hits(hits.get("note", ())) | _hits(hits.get("phrase" if event.ai_phrase else "description", ()))
+    others = (hits.get("description", ()), hits.get("objects", ()))
+    return next((pieces for pieces in others if not _hits(pieces) <= shown), ())
+
+
+def _hits(pieces: Sequence[Piece]) -> set[str]:
+    return {piece.text.casefold() for piece in pieces if piece.is_hit}

@@ -34,6 +34,11 @@ def test_phrase_and_description_are_marked(render: Render) -> None:
     assert "Two <mark>people</mark> walk" in render(cards("PEOPLE path"))
 
 
+def test_what_the_headline_says_is_not_said_twice() -> None:
+    shown = card("people")
+    assert (hits(shown.headline), shown.found) == (["people"], ())
+
+
 def test_a_note_is_marked_in_its_place_and_stays_text(render: Render) -> None:
     shown = card("parcel", "Not the parcel <b>")
     assert (hits(shown.headline), shown.found, hits(shown.own_note)) == ([], (), ["parcel"])
