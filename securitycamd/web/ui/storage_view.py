@@ -73,7 +73,7 @@ def _outlook(report: RetentionReport) -> Iterable[Fact]:
     ahead = report.forecast
     yield Fact("Comes a day", size(round(ahead.bytes_a_day)))
     if ahead.days_until_floor is not None:
-        yield Fact("Full, but for what stays free, in", _days(ahead.days_until_floor))
+        yield Fact("Full in", _days(ahead.days_until_floor))
     elif report.disk is not None:
         yield Fact("Full", "never at this rate" if ahead.bytes_a_day else "nothing comes")
     if ahead.days_kept is not None:
