@@ -251,7 +251,7 @@ async def test_activity_counts_the_events_of_each_hour(site: Site) -> None:
     assert sum(hour["events"] for hour in month["hours"]) == 4
     await site.json("GET", f"{ONE}/activity?span=1y", status=422)
     shown = await page(site, "/cameras/camera_1")
-    assert "4 events, most of them" in shown
+    assert "4 events; busiest hour:" in shown
     assert re.search(r"<th scope=\"row\">Today, \d\d:00</th><td class=\"number\">1</td>", shown)
 
 

@@ -153,7 +153,7 @@ def _summary(hours: Sequence[HourOfEvents], total: int, highest: int, zone: Zone
     on = day if day in {"today", "yesterday"} else f"on {day}"
     if total == highest:
         return f"{_events(total)}, {on} at {at.clock[:5]}"
-    return f"{_events(total)}, most of them {on} at {at.clock[:5]}: {count(highest)} in an hour"
+    return f"{_events(total)}; busiest hour: {on} at {at.clock[:5]}, with {count(highest)}"
 
 
 def _inside(day: str) -> str:

@@ -84,7 +84,7 @@ def test_one_camera_with_all_of_it(render: Render) -> None:
         "1,234",
         "Last 24 hours: watching 92 %, offline 8.3 %",
         "Viewed live, motion detection paused",
-        "24 events, most of them",
+        "24 events; busiest hour:",
         "1,234 events, 3 of them starred, 45.0 GB",
         "It is online: its agent would go on recording.",
         'href="/live/camera_1"',
@@ -206,7 +206,7 @@ def test_the_latest_outages_are_told() -> None:
 
 def test_a_plot_in_words_and_as_a_table() -> None:
     day = plot(hours_of(24, lambda number: 5 if number == 20 else 1), ActivitySpan.DAY, ZONE, NOW)
-    assert day.summary == "28 events, most of them today at 15:00: 5 in an hour"
+    assert day.summary == "28 events; busiest hour: today at 15:00, with 5"
     assert len(day.rows) == 24
     assert day.outline.count("M") == 24
     month = plot(hours_of(720, lambda number: int(number == 5)), ActivitySpan.MONTH, ZONE, NOW)
