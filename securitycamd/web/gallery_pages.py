@@ -69,7 +69,7 @@ async def gallery(call: Call[Any, Any, Any]) -> web.Response:
     given = call.request.query
     if PART_HEADER in call.request.headers:
         # The page's script asks for what it shows already; nobody chose anything.
-        return render(call.request, "events.html", await _context(call, GalleryQuery.read(given)))
+        return render(call.request, await _context(call, GalleryQuery.read(given)))
     said = frozenset(name for name in LOOK if given.get(name))
     query = _as_chosen(GalleryQuery.read(given), call.request, said)
     if "camera_id" not in given and (cameras := _remembered_cameras(call.request)):

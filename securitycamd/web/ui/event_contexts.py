@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from securitycamd.web.ui.contexts import Action, Badge, Fact, Frame, Moment, PageContext, StepView, Tag
 from securitycamd.domain.words import Piece
+from securitycamd.web.ui.contexts import Action, Badge, Fact, Frame, Moment, PageContext, StepView, Tag
 
 
 @dataclass(frozen=True, slots=True)

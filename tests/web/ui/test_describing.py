@@ -29,7 +29,12 @@ OPEN = BreakerReport(
 
 
 def view(ai: AiStatus, state: TaskState = TaskState.RUNNING) -> DescribingView:
-    return describing_view(ai, [TaskReport("analyser", "", state, 0, None, NOW, 1.0, False)], site=SITE, now=NOW)
+    return describing_view(
+        ai,
+        [TaskReport("analyser", "", state, 0, None, NOW, 1.0, overdue=False, takes_commands=True)],
+        site=SITE,
+        now=NOW,
+    )
 
 
 def facts(ai: AiStatus) -> dict[str, str]:

@@ -15,7 +15,6 @@ from securitycamd.services.jobs import JobReport
 from securitycamd.web.ui.contexts import PageContext, StepState
 from securitycamd.web.ui.event_history import _TEXTS
 from securitycamd.web.ui.event_view import STORAGE_AWAY
-from securitycamd.web.ui.page_contexts import PageContext
 from securitycamd.web.ui.query import GalleryQuery
 from tests.web.ui.event_pages import event_page, failed_job, sizes_of
 from tests.web.ui.samples import NOW, make_event

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 from securitycamd.domain.models import FoundPage, Total
 from securitycamd.domain.words import Piece
 from securitycamd.web.ui.cards import NO_WORK, cards_context
+from securitycamd.web.ui.contexts import PageContext
 from securitycamd.web.ui.gallery_contexts import CardsContext, CardView
 from securitycamd.web.ui.gallery_view import gallery_context
-from securitycamd.web.ui.page_contexts import PageContext
 from securitycamd.web.ui.query import GalleryQuery
 from tests.web.ui.samples import CAMERAS, NOW, SITE, make_event
 
