@@ -2,6 +2,7 @@
 # make test   set up, then lint, types, layers and all tests
 # make run    set up, then run the daemon with config/securitycamd.toml
 # make bench  set up, then measure speed against a million events
+# make coverage  the tests, and which lines no test runs
 # make screenshots  a picture of every page in both themes and two widths, in var/screenshots
 
 SHELL := /bin/bash
@@ -19,7 +20,7 @@ TEST_FLAGS ?=
 # Where the simulated cameras' footage is kept once it was fetched.
 export SECURITYCAMD_CACHE ?= $(CURDIR)/.cache/demo
 
-.PHONY: demo test run bench lint types layers tests screenshots clean
+.PHONY: demo test run bench lint types layers tests coverage screenshots clean
 .DEFAULT_GOAL := help
 
 help:
@@ -48,12 +49,16 @@ layers: $(STAMPS)/dev
 
 tests: $(STAMPS)/dev $(STAMPS)/model $(STAMPS)/footage
 	@echo "== tests"
-	@$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered $(TEST_FLAGS) || { \
+	@$(BIN)/pytest -n 2 --dist worksteal $(TEST_FLAGS) || { \
 	  echo "== what failed, once more by itself: a kill test beside another on two cores can run out of time"; \
 	  $(BIN)/pytest -n 0 --last-failed --last-failed-no-failures none $(TEST_FLAGS); }
 
 screenshots: $(STAMPS)/dev $(STAMPS)/footage
 	@$(BIN)/python -m tests.browser.screenshots var/screenshots
+
+# Counting lines takes time that the tests need: on request.
+coverage: $(STAMPS)/dev $(STAMPS)/model $(STAMPS)/footage
+	@$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered $(TEST_FLAGS)
 
 bench: $(STAMPS)/dev $(STAMPS)/wrk
 	@$(BIN)/python -m tests.benchmarks $(BENCH_FLAGS)
