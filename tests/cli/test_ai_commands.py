@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from click.testing import CliRunner, Result
 
 from securitycamd.cli import main
@@ -34,6 +35,14 @@ def ollama() -> Iterator[OllamaServer]:
 def run(url: str, *arguments: str, **environment: str) -> Result:
     environment = {"SECURITYCAMD_ANALYSER__URL": url, "SECURITYCAMD_ANALYSER__TIMEOUT_SECONDS": "10", **environment}
     return CliRunner(env=environment).invoke(main, ["ai", *arguments], prog_name="securitycamd")
+
+
+@pytest.fixture(autouse=True)
+def plain_logs() -> Iterator[None]:
+    """Commands run in this process: no other test's logging is theirs."""
+    structlog.reset_defaults()
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
