@@ -20,7 +20,9 @@ from securitycamd.db.tables import tallies as tally_table
 from securitycamd.db.values import time_in, time_out
 from securitycamd.domain.changes import Change, What
 from securitycamd.domain.models import Event
-from securitycamd.domain.retention import DayOfFootage, Use
+from securitycamd.domain.retention import Use
+from securitycamd.domain.retention_plan import DayOfFootage
+from securitycamd.domain.times import LATEST
 
 _E = events.c
 _T = tally_table.c
@@ -119,8 +121,17 @@ _USED: Final = Query(
 )
 _BY_DAY: Final = Query(
     select(_T.series, _T.start, _T.n)
-    .where(one_of(_T.series, "series"), _T.span == "day", _T.start >= bindparam("start"), _T.n != 0)
+    .where(
+        one_of(_T.series, "series"),
+        _T.span == "day",
+        _T.start >= bindparam("start"),
+        _T.start < bindparam("end"),
+        _T.n != 0,
+    )
     .order_by(_T.start)
+)
+_FIRST_MONTH: Final = Query(
+    select(func.min(_T.start)).where(one_of(_T.series, "series"), _T.span == LADDER.spans[0], _T.n != 0)
 )
 
 
@@ -150,7 +161,8 @@ async def bytes_by_day(
     found: dict[str, dict[date, int]] = {camera_id: {} for camera_id in cameras}
     names = {bytes_series(camera_id): camera_id for camera_id in cameras}
     if names:
-        for series, start, size_bytes in await session.rows(_BY_DAY, series=list(names), start=time_out(since)):
+        limits = {"start": time_out(since), "end": time_out(LATEST)}
+        for series, start, size_bytes in await session.rows(_BY_DAY, series=list(names), **limits):
             found[names[series]][time_in(start).date()] = int(size_bytes)
     return found
 
@@ -168,10 +180,18 @@ async def starred_events(session: Database | Transaction, camera_id: str) -> int
     return sum(int(total) for _, total in await session.rows(_USED, series=[starred_series(camera_id)]))
 
 
+async def first_month(session: Database | Transaction, cameras: Sequence[str]) -> datetime | None:
+    """The start of the month in which the earliest event of these cameras was; ``None``: they have none."""
+    if not cameras:
+        return None
+    row = await session.row(_FIRST_MONTH, series=[event_rows.series(camera_id) for camera_id in cameras])
+    return None if row is None or row[0] is None else time_in(row[0])
+
+
 async def footage_by_day(
-    session: Database | Transaction, cameras: Sequence[str], since: datetime
+    session: Database | Transaction, cameras: Sequence[str], since: datetime, until: datetime
 ) -> list[DayOfFootage]:
-    """What may go of each camera's days from ``since`` on, oldest first; protected bytes are not in it."""
+    """What may go of each camera's days from ``since`` to before ``until``, oldest first, without protected bytes."""
     if not cameras:
         return []
     names: dict[str, tuple[str, str]] = {}
@@ -181,7 +201,8 @@ async def footage_by_day(
         names[protected_series(camera_id)] = (camera_id, "protected")
         names[starred_series(camera_id)] = (camera_id, "starred")
     sums: dict[tuple[date, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for series, start, count in await session.rows(_BY_DAY, series=list(names), start=time_out(since)):
+    limits = {"start": time_out(since), "end": time_out(until)}
+    for series, start, count in await session.rows(_BY_DAY, series=list(names), **limits):
         camera_id, what = names[series]
         sums[time_in(start).date(), camera_id][what] += int(count)
     days = [

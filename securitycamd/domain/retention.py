@@ -1,20 +1,18 @@
-"""Which footage goes, and why: by age, by size, and before the disk is full. Pure rules over sizes by day.
+"""Which footage goes, and why: by age, by size, and before the disk is full; and where that leads.
 
 Protected events never go and are counted apart: their bytes are used, but cannot be freed. The oldest goes first.
 Sizes are bytes, days are days of UTC (as footage is counted), rates are bytes a day.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 RATE_DAYS: Final = 7
 """Forecasts go by the mean of so many past days."""
-AHEAD_DAYS: Final = 14
-"""A plan looks so far ahead."""
 FLOOR_SHARE: Final = 0.25
 """No floor takes more of a disk than this: on a small disk a large floor would leave no footage at all."""
 LONGEST_DAYS: Final = 36500.0
@@ -89,16 +87,6 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
-class DayOfFootage:
-    """What of a camera's events of a day may go."""
-
-    camera_id: str
-    day: date
-    events: int
-    size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
 class Cut:
     """What goes next: events of ``camera_id`` (``None``: of any camera), oldest first, until enough is gone.
 
@@ -145,125 +133,6 @@ def enough(sizes: Sequence[int], free_bytes: int) -> int:
             return taken
         freed += size_bytes
     return len(sizes)
-
-
-# --- the plan --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedDay:
-    """Footage of a camera's day that would go, wholly or in part."""
-
-    camera_id: str
-    day: date
-    events: int
-    size_bytes: int
-    reason: Reason
-    partly: bool
-    """Only the oldest of the day go; ``events`` and ``size_bytes`` are the estimate by share."""
-    on: date
-    """When."""
-
-
-class _Stock:
-    """Footage as it would be: what may go by camera and day, what is used, what is free."""
-
-    def __init__(self, days: Iterable[DayOfFootage], used: Mapping[str, int], disk: Disk | None) -> None:
-        self.days = {(day.day, day.camera_id): day for day in days}
-        self.used = dict(used)
-        self.disk = disk
-
-    def come(self, day: date, rates: Mapping[str, float]) -> None:
-        """A day's footage arrives."""
-        for camera_id, rate in rates.items():
-            there = self.days.get((day, camera_id), DayOfFootage(camera_id, day, 0, 0))
-            self.days[day, camera_id] = replace(there, size_bytes=there.size_bytes + round(rate))
-            self._move(camera_id, round(rate))
-
-    def go(self, day: DayOfFootage, share: float, reason: Reason, on: date) -> PlannedDay:
-        """A share of a day leaves."""
-        size_bytes = round(day.size_bytes * share)
-        events = day.events if share >= 1 else min(day.events, max(1, int(day.events * share)))
-        key = (day.day, day.camera_id)
-        if share >= 1:
-            del self.days[key]
-        else:
-            self.days[key] = replace(day, events=day.events - events, size_bytes=day.size_bytes - size_bytes)
-        self._move(day.camera_id, -size_bytes)
-        return PlannedDay(day.camera_id, day.day, events, size_bytes, reason, share < 1, on)
-
-    def _move(self, camera_id: str, size_bytes: int) -> None:
-        self.used[camera_id] = self.used.get(camera_id, 0) + size_bytes
-        if self.disk is not None:
-            self.disk = replace(self.disk, free_bytes=self.disk.free_bytes - size_bytes)
-
-
-def plan(
-    rules: Rules,
-    *,
-    now: datetime,
-    days: Iterable[DayOfFootage],
-    used: Mapping[str, int],
-    disk: Disk | None,
-    rates: Mapping[str, float] | None = None,
-    ahead_days: int = 0,
-) -> list[PlannedDay]:
-    """What would go, and when: now, and on each of the coming days while footage goes on coming as it did.
-
-    A day's footage that goes in parts on several days is named once for each; what grows too old in the coming days is
-    named when the whole of its day has. Oldest first within the day of going.
-
-    Args:
-        rules: the site's.
-        now: the present, aware.
-        days: what may go (without protected events), by camera and day.
-        used: bytes of each camera's events, protected ones too.
-        disk: the file system, if known.
-        rates: bytes a day that each camera brings.
-        ahead_days: how many days to look ahead; 0: what goes now.
-    """
-    stock = _Stock(days, used, disk)
-    planned: list[PlannedDay] = []
-    for ahead in range(ahead_days + 1):
-        then = now + timedelta(days=ahead)
-        if ahead:
-            stock.come(then.date(), rates or {})
-        gone = _gone(rules, stock, then, whole_days=ahead > 0)
-        planned += sorted(gone, key=lambda item: (item.day, item.camera_id))
-    return planned
-
-
-def _gone(rules: Rules, stock: _Stock, now: datetime, *, whole_days: bool) -> list[PlannedDay]:
-    gone: list[PlannedDay] = []
-    # What one cut frees the later ones need not: each is asked for anew.
-    for reason in Reason:
-        for cut in cuts(rules, now=now, used=stock.used, disk=stock.disk):
-            if cut.reason is not reason:
-                continue
-            needed = cut.free_bytes
-            for key in sorted(stock.days):
-                day = stock.days[key]
-                if cut.camera_id not in {None, day.camera_id}:
-                    continue
-                before = cut.before
-                share = _share_of(day, needed) if before is None else _share_before(day.day, before)
-                if before is not None and whole_days:
-                    share = float(share >= 1)
-                if share > 0:
-                    gone.append(stock.go(day, share, cut.reason, now.date()))
-                    needed -= gone[-1].size_bytes
-    return gone
-
-
-def _share_before(day: date, before: datetime) -> float:
-    start = datetime(day.year, day.month, day.day, tzinfo=before.tzinfo)
-    return min(1.0, max(0.0, (before - start) / timedelta(days=1)))
-
-
-def _share_of(day: DayOfFootage, needed: int) -> float:
-    if needed <= 0 or day.size_bytes <= 0:
-        return 0.0
-    return min(1.0, needed / day.size_bytes)
 
 
 # --- the forecast ----------------------------------------------------------------------------------------------------

@@ -16,23 +16,20 @@ from securitycamd.db import removals as removal_rows
 from securitycamd.db.engine import Database
 from securitycamd.domain.principal import Principal
 from securitycamd.domain.retention import (
-    AHEAD_DAYS,
     RATE_DAYS,
     Cut,
     Disk,
     Forecast,
     Limits,
-    PlannedDay,
     Reason,
     Rules,
     Use,
     cuts,
     enough,
     forecast,
-    plan,
     rate_of,
 )
-from securitycamd.domain.times import EARLIEST
+from securitycamd.domain.retention_plan import AHEAD_DAYS, DayOfFootage, PlannedDay, is_reached, plan, reach
 from securitycamd.services.measuring import MeasuringService
 from securitycamd.services.removal import RemovalService
 from securitycamd.settings import RetentionSettings
@@ -46,6 +43,7 @@ SETTLE_SECONDS: Final = 5.0
 HELD_SECONDS: Final = 60.0
 """A camera whose folder could not be used is left alone for so long."""
 GIGABYTE: Final = 10**9
+MONTH: Final = timedelta(days=31)
 LOOK_SECONDS: Final = 1.0
 """How often the free space is looked at while the disk does not fill up."""
 LOOK_SOONEST_SECONDS: Final = 0.1
@@ -197,20 +195,13 @@ class RetentionService:
         everything = await self._cameras()
         cameras = [camera_id for camera_id in everything if principal.may_see(camera_id)]
         used = await footage.uses(self._database, cameras)
-        days = await footage.footage_by_day(self._database, cameras, EARLIEST)
         rates = await self._rates(cameras)
         disk = await self._disk_if_there() if len(cameras) == len(everything) else None
         planned = []
         if settings.enabled:
-            planned = plan(
-                rules,
-                now=now,
-                days=days,
-                used={camera_id: use.size_bytes for camera_id, use in used.items()},
-                disk=disk,
-                rates=rates,
-                ahead_days=AHEAD_DAYS,
-            )
+            sizes = {camera_id: use.size_bytes for camera_id, use in used.items()}
+            days = await self._oldest_days(cameras, reach(rules, now=now, used=sizes, disk=disk, rates=rates), now)
+            planned = plan(rules, now=now, days=days, used=sizes, disk=disk, rates=rates, ahead_days=AHEAD_DAYS)
         ahead = forecast(rules, rates=rates, used=used, disk=disk)
         return RetentionReport(
             now,
@@ -223,6 +214,19 @@ class RetentionService:
             ahead,
             warnings_of(ahead, rules, disk, enabled=settings.enabled),
         )
+
+    async def _oldest_days(self, cameras: list[str], demanded: list[Cut], now: datetime) -> list[DayOfFootage]:
+        """As many of the oldest days as the plan can name: what is kept for years is not gone through for that."""
+        days: list[DayOfFootage] = []
+        since = await footage.first_month(self._database, cameras) if demanded else None
+        months = 1
+        while since is not None and since <= now:
+            until = since + months * MONTH
+            days += await footage.footage_by_day(self._database, cameras, since, until)
+            if is_reached(demanded, days, until):
+                break
+            since, months = until, 2 * months
+        return days
 
     async def _carry_out(self, cut: Cut, cameras: list[str]) -> Step | None:
         among = cameras if cut.camera_id is None else [one for one in cameras if one == cut.camera_id]

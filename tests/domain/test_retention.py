@@ -2,7 +2,8 @@
 
 import math
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,19 +13,17 @@ from securitycamd.domain.retention import (
     FLOOR_SHARE,
     RATE_DAYS,
     Cut,
-    DayOfFootage,
     Disk,
     Limits,
-    PlannedDay,
     Reason,
     Rules,
     Use,
     cuts,
     enough,
     forecast,
-    plan,
     rate_of,
 )
+from securitycamd.domain.retention_plan import DayOfFootage, PlannedDay, is_reached, plan, reach
 
 NOW = datetime(2026, 11, 24, 18, 0, tzinfo=UTC)
 TODAY = NOW.date()
@@ -205,6 +204,20 @@ def test_looking_ahead_never_takes_what_is_not_there(
     for camera in CAMERAS:
         assert freed(planned, camera) <= sums(days)[camera] + came[camera]
     assert [item.on for item in planned] == sorted(item.on for item in planned)
+
+
+@given(rules, footage(), disks, st.dictionaries(st.sampled_from(CAMERAS), st.floats(0, 10 * GB)), st.integers(0, 60))
+def test_the_oldest_days_within_reach_make_the_whole_plan(
+    held: Rules, days: list[DayOfFootage], disk: Disk, rates: dict[str, float], ago: int
+) -> None:
+    known: dict[str, Any] = {"now": NOW, "used": sums(days), "disk": disk, "rates": rates, "ahead_days": 10}
+    upto = datetime.combine(TODAY - timedelta(days=ago), time(), UTC)
+    oldest = [day for day in days if day.day < upto.date()]
+    if is_reached(reach(held, **known), oldest, upto):
+        assert plan(held, days=oldest, **known) == plan(held, days=days, **known)
+    everything = upto + timedelta(days=200)
+    demanded = reach(held, **known)
+    assert is_reached([cut for cut in demanded if cut.before], days, everything)
 
 
 # --- the forecast -----------------------------------------------------------------------------------------------

@@ -6,7 +6,8 @@ from itertools import groupby
 from typing import Final
 
 from securitycamd.domain.models import Camera
-from securitycamd.domain.retention import CameraForecast, PlannedDay, Reason, Use
+from securitycamd.domain.retention import CameraForecast, Reason, Use
+from securitycamd.domain.retention_plan import PlannedDay
 from securitycamd.services.retention import RetentionReport
 from securitycamd.web.ui.contexts import Fact, Site
 from securitycamd.web.ui.frame import frame

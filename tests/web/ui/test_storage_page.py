@@ -5,16 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
-from securitycamd.domain.retention import (
-    CameraForecast,
-    Disk,
-    Forecast,
-    Limits,
-    PlannedDay,
-    Reason,
-    Rules,
-    Use,
-)
+from securitycamd.domain.retention import CameraForecast, Disk, Forecast, Limits, Reason, Rules, Use
+from securitycamd.domain.retention_plan import PlannedDay
 from securitycamd.services.retention import RetentionReport
 from securitycamd.web.ui.contexts import PageContext
 from securitycamd.web.ui.storage_view import storage_context
