@@ -2,75 +2,71 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import bindparam, select
 
 from securitycamd.db import events as event_rows
-from securitycamd.db.engine import Database, Transaction
+from securitycamd.db.engine import Database, Row, Transaction
 from securitycamd.db.statements import Query, one_of
 from securitycamd.db.tables import cameras, events
 from securitycamd.db.tables import tallies as tally_table
 from securitycamd.db.values import time_in, time_out
+from securitycamd.domain.pictures import NewestEvent, Poster
 
 _E = events.c
 _T = tally_table.c
-LOOKED_AT: Final = 3
-"""Newest events that are looked at for a picture: those of an event arrive within seconds."""
-
-
-def _newest(place: int) -> Query:
-    nth = (
-        select(_E.id)
-        .where(_E.camera_id == cameras.c.camera_id)
-        .order_by(_E.timestamp.desc())
-        .limit(1)
-        .offset(place)
-        .correlate(cameras)
-        .scalar_subquery()
-    )
-    found: Select[Any] = (
-        select(cameras.c.camera_id, _E.id, _E.timestamp, _E.thumbnail_path, _E.image_a_path, _E.thumbnail_transferred)
-        .select_from(cameras.join(events, _E.id == nth))
-        .where(one_of(cameras.c.camera_id, "cameras"))
-    )
-    return Query(found)
-
-
-_NEWEST: Final = [_newest(place) for place in range(LOOKED_AT)]
+LOOKED_AT: Final = 20
+"""So many of a camera's newest events are looked at for a picture: those of the newest may still be on their way."""
+_PICTURES: Final = (
+    _E.id,
+    _E.timestamp,
+    _E.thumbnail_path,
+    _E.thumbnail_transferred,
+    _E.image_a_path,
+    _E.image_a_transferred,
+)
+_NEWEST_ID: Final = (
+    select(_E.id)
+    .where(_E.camera_id == cameras.c.camera_id)
+    .order_by(_E.timestamp.desc())
+    .limit(1)
+    .correlate(cameras)
+    .scalar_subquery()
+)
+_NEWEST: Final = Query(
+    select(*_PICTURES, cameras.c.camera_id)
+    .select_from(cameras.join(events, _E.id == _NEWEST_ID))
+    .where(one_of(cameras.c.camera_id, "cameras"))
+)
+_LATEST: Final = Query(
+    select(*_PICTURES).where(_E.camera_id == bindparam("camera")).order_by(_E.timestamp.desc()).limit(LOOKED_AT)
+)
 _HOURS: Final = Query(
     select(_T.series, _T.start, _T.n)
     .where(one_of(_T.series, "series"), _T.span == "hour", _T.start >= bindparam("start"), _T.n > 0)
     .order_by(_T.series, _T.start)
 )
-_SUMS: Final = Query(
-    select(_T.series, func.sum(_T.n)).where(one_of(_T.series, "series"), _T.span == "month").group_by(_T.series)
-)
-
-
-class NewestEvent:
-    """A camera's newest event, and the newest of its last events that has a picture."""
-
-    __slots__ = ("at", "event_id", "picture_path")
-
-    def __init__(self, event_id: int, at: datetime, picture_path: str | None) -> None:
-        self.event_id = event_id
-        self.at = at
-        self.picture_path = picture_path
 
 
 async def newest(session: Database | Transaction, camera_ids: Sequence[str]) -> dict[str, NewestEvent]:
-    """The newest event of each of these cameras that has one, with a picture of its last few events."""
+    """The newest event of each of these cameras that has one, with the newest picture that is there."""
     found: dict[str, NewestEvent] = {}
-    missing = list(camera_ids)
-    for query in _NEWEST:
-        if not missing:
-            break
-        for camera_id, event_id, at, thumbnail, still, has_thumbnail in await session.rows(query, cameras=missing):
-            event = found.setdefault(camera_id, NewestEvent(int(event_id), time_in(at), None))
-            event.picture_path = thumbnail if has_thumbnail and thumbnail else still
-        missing = [camera_id for camera_id, event in found.items() if event.picture_path is None]
+    if not camera_ids:
+        return found
+    for row in await session.rows(_NEWEST, cameras=list(camera_ids)):
+        camera_id, poster = row[6], _poster(row)
+        if poster is None:
+            posters = map(_poster, await session.rows(_LATEST, camera=camera_id))
+            poster = next((each for each in posters if each is not None), None)
+        found[camera_id] = NewestEvent(int(row[0]), time_in(row[1]), poster)
     return found
+
+
+def _poster(row: Row) -> Poster | None:
+    event_id, at, thumbnail, has_thumbnail, still, has_still = row[:6]
+    paths = [path for path, is_there in ((thumbnail, has_thumbnail), (still, has_still)) if path and is_there]
+    return Poster(int(event_id), time_in(at), paths[0], paths[-1]) if paths else None
 
 
 async def by_hour(
@@ -82,14 +78,4 @@ async def by_hour(
     if names:
         for series, hour, count in await session.rows(_HOURS, series=list(names), start=time_out(start)):
             found[names[series]][time_in(hour)] = int(count)
-    return found
-
-
-async def totals(session: Database | Transaction, camera_ids: Sequence[str]) -> dict[str, int]:
-    """How many events each of these cameras has."""
-    names = {event_rows.series(camera_id): camera_id for camera_id in camera_ids}
-    found = dict.fromkeys(camera_ids, 0)
-    if names:
-        for series, count in await session.rows(_SUMS, series=list(names)):
-            found[names[series]] = int(count)
     return found

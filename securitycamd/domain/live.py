@@ -60,12 +60,3 @@ class LiveSession:
     """When it was last known to stream."""
     ended_at: datetime | None
     """``None``: it streams, or nobody could tell it to stop yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Poster:
-    """The newest picture of a camera's events; paths of the storage root."""
-
-    taken_at: datetime
-    small_path: str
-    large_path: str

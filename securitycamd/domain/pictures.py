@@ -1,9 +1,31 @@
-"""The pictures of an event, as far as its row knows."""
+"""The pictures of an event, as far as its row knows; and the newest of a camera."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from securitycamd.domain.models import Event
 from securitycamd.domain.names import ConversionStatus, FileType
+
+
+@dataclass(frozen=True, slots=True)
+class Poster:
+    """The newest picture of a camera's events; paths of the storage root."""
+
+    event_id: int
+    taken_at: datetime
+    small_path: str
+    large_path: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewestEvent:
+    """A camera's newest event, and the newest picture, which may be of an earlier one."""
+
+    event_id: int
+    at: datetime
+    poster: Poster | None
+
 
 PLAYABLE: Final = frozenset({ConversionStatus.COMPLETE, ConversionStatus.OPTIMIZED})
 

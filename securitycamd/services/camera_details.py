@@ -10,11 +10,11 @@ from typing import Final
 from securitycamd.config import SettingsHolder
 from securitycamd.db import camera_overview, footage, presence
 from securitycamd.db import events as event_rows
-from securitycamd.db.camera_overview import NewestEvent
 from securitycamd.db.engine import Database
 from securitycamd.domain.agents import AgentStatus
 from securitycamd.domain.coverage import CoverPart, Stretch, coverage
 from securitycamd.domain.models import Camera, EventFilter
+from securitycamd.domain.pictures import NewestEvent
 from securitycamd.domain.principal import Principal
 from securitycamd.domain.retention import Use
 from securitycamd.domain.times import Span, day_bounds, today

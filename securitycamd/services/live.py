@@ -11,8 +11,8 @@ import structlog
 from securitycamd.cameras.control import AgentControl
 from securitycamd.cameras.relay import Frame, Relay, RelayParts, Viewer
 from securitycamd.config import SettingsHolder
+from securitycamd.db import camera_overview
 from securitycamd.db import live_sessions as rows
-from securitycamd.db import posters
 from securitycamd.db.engine import Database, Transaction
 from securitycamd.domain.coverage import Stretch
 from securitycamd.domain.errors import (
@@ -22,8 +22,9 @@ from securitycamd.domain.errors import (
     NotFoundError,
     TooManyViewersError,
 )
-from securitycamd.domain.live import EndReason, Poster, StreamState, StreamStatus
+from securitycamd.domain.live import EndReason, StreamState, StreamStatus
 from securitycamd.domain.models import Camera
+from securitycamd.domain.pictures import Poster
 from securitycamd.domain.principal import DAEMON, Principal
 from securitycamd.services.cameras import CameraService
 
@@ -123,7 +124,8 @@ class LiveService:
 
     async def posters(self, cameras: Sequence[Camera]) -> dict[str, Poster]:
         """The newest picture of each of these cameras' events; ``cameras`` are some that the reader may see."""
-        return await posters.newest(self._database, (camera.camera_id for camera in cameras))
+        newest = await camera_overview.newest(self._database, [camera.camera_id for camera in cameras])
+        return {camera_id: event.poster for camera_id, event in newest.items() if event.poster is not None}
 
     async def viewed(self, camera_ids: Sequence[str], since: datetime) -> dict[str, list[Stretch]]:
         """When these cameras were watched live, as far as it reaches into the time from ``since`` on."""

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from securitycamd.db import live_sessions, posters
+from securitycamd.db import camera_overview, live_sessions
 from securitycamd.db.engine import Database, Transaction
 from securitycamd.db.values import time_out
 from securitycamd.domain.models import CameraRegistration
@@ -51,6 +51,6 @@ async def test_sessions_of_cameras_and_those_left_open_come_from_their_keys(site
 
 async def test_the_newest_picture_comes_from_the_cameras_own_key(site: Site, database: Database) -> None:
     await fill(site)
-    (step,) = await plan(database, posters._NEWEST, key="camera_1")
+    (step,) = await plan(database, camera_overview._LATEST, camera="camera_1")
     assert step.key == "uq_events_camera_id_timestamp"
     assert "filesort" not in step.extra

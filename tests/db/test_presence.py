@@ -1,9 +1,10 @@
 from datetime import UTC, datetime, timedelta
 
-from securitycamd.db import agent_status, camera_overview, cameras, presence
+from securitycamd.db import agent_status, camera_overview, cameras, events, presence
 from securitycamd.db.engine import Database, Transaction
 from securitycamd.domain.coverage import Stretch
 from securitycamd.domain.models import CameraRegistration, NewEvent
+from securitycamd.domain.pictures import NewestEvent, Poster
 from tests.db.samples import CAMERAS, add_events, register_all
 
 T0 = datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -122,11 +123,26 @@ async def test_the_overview_of_all_cameras(database: Database) -> None:
     await add_events(database, [NewEvent(camera_id, moment, 1.0) for camera_id, moment in moments])
     everything = [camera.camera_id for camera in await cameras.everything(database)]
     newest = await camera_overview.newest(database, everything)
-    totals = await camera_overview.totals(database, everything)
     async with database.session() as session:
         rows = await session.script("SELECT camera_id, MAX(timestamp), COUNT(*) FROM events GROUP BY camera_id")
-    assert {camera_id: (event.at.replace(tzinfo=None), totals[camera_id]) for camera_id, event in newest.items()} == {
-        camera_id: (at, count) for camera_id, at, count in rows
+    assert {camera_id: event.at.replace(tzinfo=None) for camera_id, event in newest.items()} == {
+        camera_id: at for camera_id, at, _ in rows
     }
     hours = await camera_overview.by_hour(database, everything, datetime(2000, 1, 1, tzinfo=UTC))
-    assert {camera_id: sum(found.values()) for camera_id, found in hours.items()} == totals
+    assert {camera_id: sum(found.values()) for camera_id, found in hours.items()} == (
+        dict.fromkeys(everything, 0) | {camera_id: count for camera_id, _, count in rows}
+    )
+
+
+async def test_the_newest_picture_may_be_of_an_earlier_event(database: Database) -> None:
+    await register_all(database)
+    await add_events(database, [NewEvent("camera_1", after(number * 60), 1.0) for number in range(4)])
+    async with database.session() as session:
+        oldest, second, third, newest = [row[0] for row in await session.script("SELECT id FROM events ORDER BY id")]
+    # One that was announced and has not come is no picture.
+    await events.update(database, third, {"thumbnail_path": "camera_1/thumbs/3.jpg"})
+    await events.update(database, second, {"image_a_path": "camera_1/pictures/2_a.jpg", "image_a_transferred": True})
+    await events.update(database, oldest, {"thumbnail_path": "camera_1/thumbs/1.jpg", "thumbnail_transferred": True})
+    found = (await camera_overview.newest(database, ["camera_1", "camera_2"]))["camera_1"]
+    path = "camera_1/pictures/2_a.jpg"
+    assert found == NewestEvent(newest, after(180), Poster(second, after(60), path, path))

@@ -74,7 +74,7 @@ def _card(one: CameraOverview, number: int, site: Site, now: datetime) -> Camera
         camera_name=camera.name,
         location=camera.location,
         url=camera_url(camera.camera_id),
-        picture_url=media_url(one.newest.picture_path) if one.newest and one.newest.picture_path else None,
+        picture_url=media_url(one.newest.poster.small_path) if one.newest and one.newest.poster else None,
         is_eager=number < EAGER_PICTURES,
         state=_mark(camera, one.agent, site, now),
         last_heard=moment(camera.last_seen, site.zone, now),
@@ -132,6 +132,7 @@ def camera_context(
     """
     details = picture.details
     camera, newest = details.camera, details.newest
+    poster = newest.poster if newest else None
     zone = site.zone
     return CameraContext(
         frame=frame(camera.name, "cameras", cameras=cameras, site=site, now=now),
@@ -142,8 +143,8 @@ def camera_context(
         last_heard=moment(camera.last_seen, zone, now),
         notices=tuple(_notices(details)),
         removing=_removing(details.progress),
-        picture_url=media_url(newest.picture_path) if newest and newest.picture_path else None,
-        picture_event_url=f"/events/{newest.event_id}?{urlencode({'camera_id': camera.camera_id})}" if newest else None,
+        picture_url=media_url(poster.small_path) if poster else None,
+        picture_event_url=f"/events/{poster.event_id}?{urlencode({'camera_id': camera.camera_id})}" if poster else None,
         newest_at=moment(newest.at, zone, now) if newest else None,
         ways=(
             Action("Live", f"/live/{camera.camera_id}"),

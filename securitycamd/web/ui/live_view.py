@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from securitycamd.domain.live import Poster
 from securitycamd.domain.models import Camera
+from securitycamd.domain.pictures import Poster
 from securitycamd.web.ui.contexts import Site
 from securitycamd.web.ui.frame import frame, is_online
 from securitycamd.web.ui.live_contexts import LiveCameraContext, LiveTile, LiveWallContext

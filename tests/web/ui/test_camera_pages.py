@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from securitycamd.db.camera_overview import NewestEvent
 from securitycamd.domain.agents import AgentStatus
 from securitycamd.domain.coverage import Cover, CoverPart
 from securitycamd.domain.models import Camera
 from securitycamd.domain.names import CameraRemoval
+from securitycamd.domain.pictures import NewestEvent, Poster
 from securitycamd.domain.retention import Use
 from securitycamd.services.camera_details import (
     ActivitySpan,
@@ -56,7 +56,9 @@ def hours_of(count: int, events: Callable[[int], int] = lambda number: number % 
 
 
 def picture(camera: Camera = CAMERAS[0], agent: AgentStatus | None = AGENT, **changes: object) -> CameraPicture:
-    newest = NewestEvent(7, NOW - timedelta(minutes=3), "camera_1/thumbs/7_thumb.jpg")
+    taken_at = NOW - timedelta(minutes=3)
+    poster = Poster(7, taken_at, "camera_1/thumbs/7_thumb.jpg", "camera_1/pictures/7_a.jpg")
+    newest = NewestEvent(7, taken_at, poster)
     details = CameraDetails(camera, agent, newest, Use(45 * 10**9, 2 * 10**9), 3, 1234, 9, None)
     covered = {
         ActivitySpan.DAY: parts((Cover.WATCHING, 20), (Cover.OFFLINE, 2), (Cover.WATCHING, 2)),

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from securitycamd.domain.live import Poster
+from securitycamd.domain.pictures import Poster
 from securitycamd.web.ui.contexts import PageContext
 from securitycamd.web.ui.live_view import camera_context, wall_context
 from tests.web.ui.samples import CAMERAS, NOW, SITE, make_camera
 
 Render = Callable[[PageContext], str]
 POSTERS = {
-    "camera_1": Poster(NOW - timedelta(minutes=3), "camera_1/thumbs/1 a.jpg", "camera_1/pictures/1_a.jpg"),
+    "camera_1": Poster(1, NOW - timedelta(minutes=3), "camera_1/thumbs/1 a.jpg", "camera_1/pictures/1_a.jpg"),
 }
 
 
