@@ -23,8 +23,11 @@ Result = TypeVar("Result")
 Row = list[Any]
 
 MAX_TRIES: Final = 6
-# Another transaction won: a deadlock, a lock wait, a Galera certification failure, a row someone else just inserted.
-RETRIED: Final = frozenset({ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT, ER.CHECKREAD, ER.DUP_ENTRY})
+# Another transaction won: a deadlock, a lock wait, a Galera certification failure, a row someone else just inserted,
+# or the one that a new row belongs to just deleted.
+RETRIED: Final = frozenset({
+    ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT, ER.CHECKREAD, ER.DUP_ENTRY, ER.NO_REFERENCED_ROW_2,
+})  # fmt: skip
 # The server is away, going, coming, overloaded, read-only, out of disk, or gave up on a statement.
 _STATEMENT_TIMEOUT: Final = 1969
 _CONNECTION_KILLED: Final = 1927

@@ -8,7 +8,7 @@ from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, func, se
 
 from securitycamd.db import event_index, tallies
 from securitycamd.db.engine import Database, Row, Transaction
-from securitycamd.db.statements import Command, Query, insert_text, listed, one_of
+from securitycamd.db.statements import Command, Insert, Query, listed, one_of
 from securitycamd.db.tables import events
 from securitycamd.db.values import maybe_time_in, time_in, time_out
 from securitycamd.domain.changes import Change, What
@@ -22,8 +22,8 @@ ALL_CAMERAS: Final = "events"
 SEEK_FROM: Final = 500
 """From this offset on, kept counts find the place; before it, skipping rows of the index is as quick."""
 
-_INSERT: Final = insert_text(
-    "events",
+_INSERT: Final = Insert(
+    events,
     (
         "camera_id",
         "timestamp",
@@ -120,26 +120,29 @@ async def by_keys(session: Transaction, keys: set[tuple[str, datetime]]) -> dict
     return {(event.camera_id, event.timestamp): event for event in found}
 
 
-async def add(transaction: Transaction, new: Sequence[NewEvent], created_at: datetime) -> None:
-    """Insert events that are not there yet, and count them.
+async def add(
+    transaction: Transaction, new: Sequence[NewEvent], created_at: datetime
+) -> dict[tuple[str, datetime], Event]:
+    """Insert events that are not there yet, and count them; what became of them, by camera and time.
 
     One plain insert: ids of one batch, and of one batch after another, are consecutive.
     """
-    await transaction.insert_many(
-        _INSERT,
-        [
-            {
-                "camera_id": event.camera_id,
-                "timestamp": time_out(event.timestamp),
-                "motion_score": event.motion_score,
-                "confidence_score": event.confidence_score,
-                "status": EventStatus.PROCESSING,
-                "mp4_conversion_status": ConversionStatus.PENDING,
-                "created_at": time_out(created_at),
-            }
-            for event in new
-        ],
-    )
+    if not new:
+        return {}
+    at = time_out(created_at)
+    given = [
+        (
+            event.camera_id,
+            time_out(event.timestamp),
+            event.motion_score,
+            event.confidence_score,
+            EventStatus.PROCESSING,
+            ConversionStatus.PENDING,
+            at,
+        )
+        for event in new
+    ]
+    made = [_event(row) for row in await transaction.rows(_INSERT, rows=given)]
     await tallies.add(
         transaction,
         tallies.EVENT_LADDER,
@@ -153,6 +156,7 @@ async def add(transaction: Transaction, new: Sequence[NewEvent], created_at: dat
             )
         ],
     )
+    return {(event.camera_id, event.timestamp): event for event in made}
 
 
 _UPDATES: dict[tuple[str, ...], Command] = {}

@@ -8,7 +8,7 @@ spends most of its time on column headers and cells (one event of 27 columns cos
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, ColumnElement, bindparam, func
+from sqlalchemy import BindParameter, ColumnElement, Table, bindparam, func, literal_column
 from sqlalchemy.dialects.mysql.mariadb import MariaDBDialect
 from sqlalchemy.sql import ClauseElement, Select
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -32,6 +32,20 @@ class Query:
     def __init__(self, select: Select[Any]) -> None:
         packed = func.json_array(*select.selected_columns)
         self.text, self.fixed = render(select.with_only_columns(packed, maintain_column_froms=True))
+
+
+class Insert(Query):
+    """An insert of the rows in the parameter ``rows`` (a list of tuples) that answers with them, whole, as they became.
+
+    Asking for them again would be one more round trip, of which a busy machine makes a wait each.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, table: Table, columns: Sequence[str]) -> None:
+        whole, _ = render(func.json_array(*(literal_column(column.name) for column in table.c)))
+        self.text = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES %(rows)s RETURNING {whole}"
+        self.fixed: dict[str, Any] = {}
 
 
 class Command:
@@ -58,7 +72,9 @@ def expanded(text: str, values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
             flat.update(zip(names, parts, strict=True))
             row = ", ".join(f"%({key})s" for key in names)
             marks.append(f"({row})" if type(item) is tuple else row)
-        text = text.replace(f"%({name})s", f"({', '.join(marks)})")
+        together = ", ".join(marks)
+        # The rows of an insert stand side by side, what a column is compared with in brackets.
+        text = text.replace(f"VALUES %({name})s", f"VALUES {together}").replace(f"%({name})s", f"({together})")
     return text, flat
 
 

@@ -153,8 +153,7 @@ class EventService:
             for event in batch:
                 if event.camera_id in known and not any(key in there or key in fresh for key in _keys(event)):
                     fresh[_keys(event)[0]] = event
-            await rows.add(transaction, list(fresh.values()), now)
-            made = await rows.by_keys(transaction, set(fresh))
+            made = await rows.add(transaction, list(fresh.values()), now)
             for row in made.values():
                 transaction.tell(Change(What.NEW, row.id, row.camera_id))
             answers: list[tuple[Event, bool] | Exception] = []
