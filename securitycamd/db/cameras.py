@@ -36,11 +36,11 @@ _SELECT_ONE: Final = Query(_ALL.where(_C.camera_id == bindparam("camera_id")))
 _LOCK_ONE: Final = Query(_ALL.where(_C.camera_id == bindparam("camera_id")).with_for_update())
 _GOING: Final = Query(_ALL.where(_C.removal == CameraRemoval.FOOTAGE).order_by(_C.camera_id))
 # A camera whose footage is on its way out takes no new events: it counts as one that is not there.
-_SELECT_KNOWN: Final = Query(
-    select(_C.camera_id).where(
-        one_of(_C.camera_id, "camera_ids"), func.coalesce(_C.removal, "") != CameraRemoval.FOOTAGE
-    )
+KNOWN: Final = select(_C.camera_id).where(
+    one_of(_C.camera_id, "camera_ids"), func.coalesce(_C.removal, "") != CameraRemoval.FOOTAGE
 )
+"""Which of ``camera_ids`` have a record and take events."""
+_SELECT_KNOWN: Final = Query(KNOWN)
 
 _NOW: Final = func.utc_timestamp(6)
 _UPDATE: Final = Command(

@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, func, select, tuple_
 
 from securitycamd.db import event_index, tallies
+from securitycamd.db.cameras import KNOWN
 from securitycamd.db.engine import Database, Row, Transaction
 from securitycamd.db.statements import Command, Insert, Query, listed, one_of
 from securitycamd.db.tables import events
@@ -37,7 +38,8 @@ _INSERT: Final = Insert(
 _BY_IDS: Final = Query(select(*_E).where(one_of(_E.id, "ids")))
 _LOCK_IDS: Final = Query(select(*_E).where(one_of(_E.id, "ids")).order_by(_E.id).with_for_update())
 _BY_KEYS: Final = Query(
-    select(*_E).where(tuple_(_E.camera_id, _E.timestamp).op("IN", is_comparison=True)(listed("keys")))
+    select(*_E).where(tuple_(_E.camera_id, _E.timestamp).op("IN", is_comparison=True)(listed("keys"))),
+    KNOWN,
 )
 
 
@@ -111,13 +113,19 @@ def _storable(ids: Sequence[int]) -> list[int]:
     return [event_id for event_id in ids if is_storable(event_id)]
 
 
-async def by_keys(session: Transaction, keys: set[tuple[str, datetime]]) -> dict[tuple[str, datetime], Event]:
-    """Events by camera and time."""
+async def by_keys(
+    session: Transaction, keys: set[tuple[str, datetime]]
+) -> tuple[dict[tuple[str, datetime], Event], set[str]]:
+    """Events by camera and time; and which of the cameras have a record and take events."""
     if not keys:
-        return {}
-    wanted = [(camera_id, time_out(moment)) for camera_id, moment in sorted(keys)]
-    found = [_event(row) for row in await session.rows(_BY_KEYS, keys=wanted)]
-    return {(event.camera_id, event.timestamp): event for event in found}
+        return {}, set()
+    rows = await session.rows(
+        _BY_KEYS,
+        keys=[(camera_id, time_out(moment)) for camera_id, moment in sorted(keys)],
+        camera_ids=sorted({camera_id for camera_id, _ in keys}),
+    )
+    found = [_event(row) for row in rows if len(row) > 1]
+    return {(event.camera_id, event.timestamp): event for event in found}, {row[0] for row in rows if len(row) == 1}
 
 
 async def add(

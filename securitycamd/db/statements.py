@@ -8,7 +8,7 @@ spends most of its time on column headers and cells (one event of 27 columns cos
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, ColumnElement, Table, bindparam, func, literal_column
+from sqlalchemy import BindParameter, ColumnElement, Table, bindparam, func, literal_column, union_all
 from sqlalchemy.dialects.mysql.mariadb import MariaDBDialect
 from sqlalchemy.sql import ClauseElement, Select
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -25,13 +25,19 @@ def render(clause: ClauseElement) -> tuple[str, dict[str, Any]]:
 
 
 class Query:
-    """A select whose rows come back as lists of JSON values (times as text, see :mod:`securitycamd.db.values`)."""
+    """A select whose rows come back as lists of JSON values (times as text, see :mod:`securitycamd.db.values`).
+
+    Several selects are asked in one round trip; their rows come together, in no order.
+    """
 
     __slots__ = ("fixed", "text")
 
-    def __init__(self, select: Select[Any]) -> None:
-        packed = func.json_array(*select.selected_columns)
-        self.text, self.fixed = render(select.with_only_columns(packed, maintain_column_froms=True))
+    def __init__(self, *selects: Select[Any]) -> None:
+        packed = [
+            select.with_only_columns(func.json_array(*select.selected_columns), maintain_column_froms=True)
+            for select in selects
+        ]
+        self.text, self.fixed = render(packed[0] if len(packed) == 1 else union_all(*packed))
 
 
 class Insert(Query):

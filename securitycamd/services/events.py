@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from securitycamd.batching import Batcher
 from securitycamd.config import SettingsHolder
-from securitycamd.db import cameras as camera_rows
 from securitycamd.db import events as rows
 from securitycamd.db import jobs as job_rows
 from securitycamd.db import linking as link_rows
@@ -147,8 +146,7 @@ class EventService:
         now = datetime.now(UTC)
 
         async def work(transaction: Transaction) -> list[tuple[Event, bool] | Exception]:
-            known = await camera_rows.known(transaction, {event.camera_id for event in batch})
-            there = await rows.by_keys(transaction, {key for event in batch for key in _keys(event)})
+            there, known = await rows.by_keys(transaction, {key for event in batch for key in _keys(event)})
             fresh: dict[Key, NewEvent] = {}
             for event in batch:
                 if event.camera_id in known and not any(key in there or key in fresh for key in _keys(event)):

@@ -51,7 +51,8 @@ async def add_one(
     new = NewEvent(camera_id, timestamp, motion_score, confidence_score)
     await add_events(database, [new])
     async with database.session() as session:
-        [event] = (await events.by_keys(session, {(new.camera_id, new.timestamp)})).values()
+        found, _ = await events.by_keys(session, {(new.camera_id, new.timestamp)})
+    [event] = found.values()
     return event
 
 
@@ -196,9 +197,9 @@ async def test_events_by_ids_and_by_keys(database: Database) -> None:
     assert await events.by_ids(database, [one.id, other.id, 10**6]) == {one.id: one, other.id: other}
     assert await events.by_ids(database, []) == {}
     async with database.session() as session:
-        keys = {("camera_1", WHEN), ("camera_1", WHEN + timedelta(microseconds=1)), ("camera_3", WHEN)}
-        assert await events.by_keys(session, keys) == {("camera_1", WHEN): one}
-        assert await events.by_keys(session, set()) == {}
+        keys = {("camera_1", WHEN), ("camera_1", WHEN + timedelta(microseconds=1)), ("camera_9", WHEN)}
+        assert await events.by_keys(session, keys) == ({("camera_1", WHEN): one}, {"camera_1"})
+        assert await events.by_keys(session, set()) == ({}, set())
         assert await events.lock(session, []) == {}
 
 

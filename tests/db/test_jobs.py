@@ -22,7 +22,7 @@ async def event_ids(database: Database) -> list[int]:
     new = [NewEvent("camera_1", WHEN + timedelta(minutes=n), 1.0) for n in range(12)]
     await add_events(database, new)
     async with database.session() as session:
-        found = await events.by_keys(session, {(event.camera_id, event.timestamp) for event in new})
+        found, _ = await events.by_keys(session, {(event.camera_id, event.timestamp) for event in new})
     ids = sorted(event.id for event in found.values())
     for event_id in ids:
         await enqueue(database, event_id)

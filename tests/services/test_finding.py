@@ -75,7 +75,7 @@ async def make_events(database: Database, chance: random.Random, count: int = EV
     await add_events(database, [NewEvent(camera_id, moment, 1.0) for camera_id, moment in sorted(keys)])
 
     async def work(transaction: Transaction) -> None:
-        rows = await event_rows.by_keys(transaction, keys)
+        rows, _ = await event_rows.by_keys(transaction, keys)
         for event in (await event_rows.lock(transaction, [event.id for event in rows.values()])).values():
             columns: dict[str, object] = {
                 "status": chance.choice(["complete"] * 5 + list(EventStatus)),

@@ -73,7 +73,8 @@ async def make_said(database: Database, chance: random.Random, count: int = 120)
     await add_events(database, [NewEvent(camera_id, moment, 1.0) for camera_id, moment in sorted(keys)])
 
     async def work(transaction: Transaction) -> None:
-        for event in (await event_rows.by_keys(transaction, keys)).values():
+        found, _ = await event_rows.by_keys(transaction, keys)
+        for event in found.values():
             columns: dict[str, Any] = {
                 "ai_description": chance.choice(SAYINGS),
                 "ai_phrase": chance.choice(SAYINGS)[:200],
