@@ -15,23 +15,18 @@ from securitycamd.domain.names import AnalysisState
 
 _E = events.c
 _J = jobs.c
-_UNLESS_RUNNING: Final = f"IF(state = '{JobState.RUNNING}', {{0}}, {{1}})"
-_NEW: Final = {
-    "attempts": "0",
-    "crashes": "0",
-    "priority": "VALUES(priority)",
-    "run_after": "VALUES(run_after)",
-    "created_at": "VALUES(created_at)",
-    "updated_at": "VALUES(updated_at)",
-    "last_error": "NULL",
-    # MariaDB assigns from left to right: the state, which the conditions read, comes last.
-    "state": f"'{JobState.QUEUED}'",
-}
+_RUNNING: Final = Query(
+    select(_J.event_id, _J.state)
+    .where(one_of(_J.event_id, "ids"), _J.kind == JobKind.ANALYSE)
+    .order_by(_J.event_id)
+    .with_for_update()
+)
+_NEW: Final = ("state", "priority", "run_after", "created_at", "updated_at")
 _QUEUE: Final = insert_text(
     "jobs",
-    ("event_id", "kind", "state", "priority", "run_after", "created_at", "updated_at"),
-    suffix="ON DUPLICATE KEY UPDATE "
-    + ", ".join(f"{name} = {_UNLESS_RUNNING.format(name, value)}" for name, value in _NEW.items()),
+    ("event_id", "kind", *_NEW),
+    suffix="ON DUPLICATE KEY UPDATE attempts = 0, crashes = 0, last_error = NULL, "
+    + ", ".join(f"{name} = VALUES({name})" for name in _NEW),
 )
 _AGAIN: Final = insert_text(
     "analyses",
@@ -95,8 +90,14 @@ async def some(
     return [(row[0], time_in(row[1])) for row in rows]
 
 
+async def running(transaction: Transaction, event_ids: Sequence[int]) -> set[int]:
+    """Those of some locked events that are being described; until the transaction ends, none of the others will be."""
+    rows = await transaction.rows(_RUNNING, ids=list(event_ids)) if event_ids else []
+    return {event_id for event_id, state in rows if state == JobState.RUNNING}
+
+
 async def queue(transaction: Transaction, event_ids: Sequence[int], *, priority: int, now: datetime) -> None:
-    """Have events described from the beginning, but those at which somebody works just now.
+    """Have locked events described from the beginning, at which nobody works just now (see :func:`running`).
 
     What is known of them stays until it is replaced. ``now`` is the database's present.
     """

@@ -14,7 +14,7 @@ from securitycamd.db import reruns as rows
 from securitycamd.db.engine import Database, Transaction
 from securitycamd.domain.errors import ConflictError, InvalidError, NotFoundError
 from securitycamd.domain.history import JOB_WORDS, Entry
-from securitycamd.domain.jobs import JobKind, JobState
+from securitycamd.domain.jobs import JobKind
 from securitycamd.domain.principal import Principal
 from securitycamd.domain.times import EARLIEST, LATEST, Span
 from securitycamd.services.retries import RETRY_PRIORITY
@@ -31,7 +31,7 @@ _Place = tuple[datetime, int]
 
 @dataclass(frozen=True, slots=True)
 class Rerun:
-    """Which events are to be described once more: those with both stills."""
+    """Which events are to be described once more: those with both stills that are not being described just now."""
 
     camera_id: str | None = None
     span: Span = field(default_factory=Span)
@@ -67,8 +67,7 @@ class RerunService:
                 raise NotFoundError(f"There is no event {event_id}.")
             if not (event.image_a_transferred and event.image_b_transferred):
                 raise ConflictError(f"Event {event_id} has no pictures yet.")
-            found = await retries.lock(transaction, event_id, JobKind.ANALYSE)
-            if found is not None and found[1] is JobState.RUNNING:
+            if await rows.running(transaction, [event_id]):
                 raise ConflictError(f"Event {event_id} is being described now.")
             now = await retries.clock(transaction)
             await rows.queue(transaction, [event_id], priority=RETRY_PRIORITY, now=now)
@@ -121,17 +120,20 @@ class RerunService:
             )
             # One that was removed since it was read has no jobs any more.
             events = await event_rows.lock(transaction, [event_id for event_id, _ in found])
-            if events:
+            running = await rows.running(transaction, list(events))
+            again = [event for event in events.values() if event.id not in running]
+            if again:
+                ids = [event.id for event in again]
                 now = await retries.clock(transaction)
-                await rows.queue(transaction, list(events), priority=0, now=now)
-                await _tell(transaction, list(events), principal)
-            for event in events.values():
+                await rows.queue(transaction, ids, priority=0, now=now)
+                await _tell(transaction, ids, principal)
+            for event in again:
                 if event.ai_error:
                     await analysis_rows.write(transaction, event.id, {"ai_error": None})
             if len(found) < BATCH:
-                return len(events), None
+                return len(again), None
             event_id, timestamp = found[-1]
-            return len(events), (timestamp, event_id)
+            return len(again), (timestamp, event_id)
 
         return await self._database.transact(work)
 

@@ -145,8 +145,10 @@ async def test_only_what_failed_is_described_once_more(bench: Bench, still: byte
 async def test_one_that_is_being_described_is_left_to_that(bench: Bench, still: bytes) -> None:
     event_id = await stills(bench, still, jpeg(80, 60))
     job = await bench.claim(KIND)
-    await bench.shared.reruns.some(TRUSTED_OPERATOR, Rerun())
+    waits = await stills(bench, still, still)
+    assert (await bench.shared.reruns.some(TRUSTED_OPERATOR, Rerun())).queued == 1, "only what is queued is counted"
     assert (await bench.job(event_id, KIND)).state is JobState.RUNNING
+    assert (await record(bench, waits)).state is AnalysisState.AGAIN
     await bench.shared.analysis.analyse(job)
     await is_described(bench, event_id)
     assert (await record(bench, event_id)).state is AnalysisState.DONE
