@@ -73,6 +73,14 @@ async def until(condition: Callable[[], Awaitable[object] | object]) -> None:
         await asyncio.sleep(0.01)
 
 
+async def probes(bench: Bench, count: int = 3) -> None:
+    """Wait until the server was looked after so many times more."""
+    gate = bench.shared.ai_gate
+    for _ in range(count):
+        last = gate.last_look
+        await until(lambda last=last: gate.last_look is not last)
+
+
 async def all_described(bench: Bench, events: list[int]) -> None:
     for event_id in events:
 
@@ -94,7 +102,7 @@ async def test_with_the_server_away_nothing_is_claimed_and_all_is_done_when_it_i
     await server.stop()
     async with working(bench):
         await until(lambda: state_of(bench) is BreakerState.OPEN)
-        await asyncio.sleep(0.5)  # several probes
+        await probes(bench)
         for event_id in events:
             job = await bench.job(event_id, KIND)
             assert (job.state, job.attempts) == (JobState.QUEUED, 0)
@@ -119,7 +127,7 @@ async def test_a_missing_model_pauses_all_says_what_to_run_and_fails_nothing(
         assert "run: securitycamd ai pull" in line["reason"]
         assert line["missing_models"] == ["moondream"]
         assert server.chats == [], "nothing was even tried"
-        await asyncio.sleep(0.3)
+        await probes(bench)
         assert [(await bench.job(event_id, KIND)).state for event_id in events] == [JobState.QUEUED] * 2
         server.models["moondream:latest"] = VISION
         await all_described(bench, events)
