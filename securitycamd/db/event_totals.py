@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
+from securitycamd.db import cameras as camera_rows
 from securitycamd.db import events as event_rows
 from securitycamd.db import finding, tallies
 from securitycamd.db.engine import Database, Transaction
@@ -18,27 +19,29 @@ _NO_LIMIT: Final = 2**31
 """Less than an hour's events are counted for real."""
 
 
-def kept_series(wanted: EventFilter, cameras: Collection[str]) -> list[str] | None:
-    """The series whose sum counts what matches; ``None``: what is asked for is not counted.
-
-    Args:
-        wanted: the filter.
-        cameras: its cameras; all there are when it asks for none.
-    """
+async def kept_series(session: Session, wanted: EventFilter) -> list[str] | None:
+    """The series whose sum counts what matches; ``None``: what is asked for is not counted."""
     asked = finding.asked(wanted).keys() - {"cameras"}
     if wanted.text.strip():
         return None
     if not asked:
-        if wanted.cameras is None:
-            return [event_rows.series(None)]
-        return [event_rows.series(camera_id) for camera_id in sorted(cameras)]
+        return (
+            [event_rows.series(None)] if wanted.cameras is None else [*map(event_rows.series, sorted(wanted.cameras))]
+        )
     if asked == {"categories"}:
         categories = sorted(wanted.categories or ())
-        names = [""] if wanted.cameras is None else sorted(cameras)
+        names = [""] if wanted.cameras is None else sorted(wanted.cameras)
         return [kind_series(camera_id, category) for category in categories for camera_id in names]
     if asked == {"protected"} and wanted.protected:
-        return [starred_series(camera_id) for camera_id in sorted(cameras)]
+        return [starred_series(camera_id) for camera_id in sorted(await cameras_of(session, wanted))]
     return None
+
+
+async def cameras_of(session: Session, wanted: EventFilter) -> Collection[str]:
+    """The filter's cameras; all there are when it asks for none."""
+    if wanted.cameras is not None:
+        return wanted.cameras
+    return [camera.camera_id for camera in await camera_rows.everything(session)]
 
 
 async def kept_count(session: Session, series: Sequence[str], wanted: EventFilter) -> int:

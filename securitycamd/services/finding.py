@@ -7,14 +7,12 @@ further on with the next request, and the page says how far it looked. Words are
 they are rare, month by month, and among the events in the order of time where they are not.
 """
 
-from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 import structlog
 
-from securitycamd.db import cameras as camera_rows
 from securitycamd.db import event_index, kinds
 from securitycamd.db import event_totals as totals
 from securitycamd.db import events as event_rows
@@ -148,7 +146,7 @@ class FindingService:
         self, wanted: EventFilter, way: Way, first: Place | None, at_least: int, *, is_first: bool
     ) -> tuple[Total, int | None]:
         """How many match, and how many of them are newer than ``first``."""
-        series = totals.kept_series(wanted, await self._cameras(wanted))
+        series = await totals.kept_series(self._database, wanted)
         position = 0 if is_first else None
         if series is not None:
             value = await totals.kept_count(self._database, series, wanted)
@@ -178,11 +176,6 @@ class FindingService:
             return Total(sum(month.at_most for month in months), is_exact=True)
         return Total(at_least, is_exact=False)
 
-    async def _cameras(self, wanted: EventFilter) -> Collection[str]:
-        if wanted.cameras is not None:
-            return wanted.cameras
-        return [camera.camera_id for camera in await camera_rows.everything(self._database)]
-
     async def _way(self, wanted: EventFilter) -> Way | None:
         """How to answer; ``None``: nothing can match."""
         if wanted.span.is_empty or any(asked == frozenset() for asked in (wanted.cameras, wanted.categories)):
@@ -199,7 +192,7 @@ class FindingService:
             options.append((sum(month.at_most for month in months), looking.HITS, looking.text_path(months)))
         if wanted.cameras is not None or wanted.categories is not None:
             categories = kinds.EVERY_CATEGORY if wanted.categories is None else sorted(wanted.categories)
-            cameras = await self._cameras(wanted)
+            cameras = await totals.cameras_of(self._database, wanted)
             known, everything = await kinds.at_most(self._database, cameras, categories, wanted.span)
             if not known:
                 return None
