@@ -37,15 +37,9 @@ class DailyWindow:
         """The end (UTC) of the window that is open at ``now``; ``None``: none is, or it never closes."""
         if self.is_always_open:
             return None
-        return next((end for start, end in self._around(now, zone) if start <= now < end), None)
+        return next((end for start, end in self.around(now, zone) if start <= now < end), None)
 
-    def opens_at(self, now: datetime, zone: ZoneInfo) -> datetime | None:
-        """When the next window opens (UTC), after ``now``; ``None``: it is always open."""
-        if self.is_always_open:
-            return None
-        return next(start for start, end in self._around(now, zone) if start > now and start < end)
-
-    def _around(self, now: datetime, zone: ZoneInfo) -> list[tuple[datetime, datetime]]:
+    def around(self, now: datetime, zone: ZoneInfo) -> list[tuple[datetime, datetime]]:
         """The windows of the days around ``now``, in the order of time."""
         today = now.astimezone(zone).date()
         spans = [self._of_day(today + timedelta(days=offset), zone) for offset in _DAYS_AROUND]
