@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import ColumnElement, String, bindparam, column, func, literal, select, table, tuple_
+from sqlalchemy import BindParameter, ColumnElement, String, bindparam, column, func, literal, select, table, tuple_
 
 from securitycamd.db.engine import Database
 from securitycamd.db.statements import Command, Query, expanded, insert_text, listed, one_of
@@ -80,7 +80,7 @@ async def test_signs_that_mean_something_to_the_driver_or_the_server(database: D
 
 
 async def test_several_selects_are_asked_at_once(database: Database) -> None:
-    mark = bindparam("mark")
+    mark: BindParameter[str] = bindparam("mark", type_=String)
     query = Query(select(func.concat(mark, "%é")), select(func.length(mark), literal(7)))
     async with database.session() as session:
         assert sorted(await session.rows(query, mark="ab"), key=len) == [["ab%é"], [2, 7]]

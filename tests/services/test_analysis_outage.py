@@ -77,8 +77,8 @@ async def probes(bench: Bench, count: int = 3) -> None:
     """Wait until the server was looked after so many times more."""
     gate = bench.shared.ai_gate
     for _ in range(count):
-        last = gate.last_look
-        await until(lambda last=last: gate.last_look is not last)
+        gate.last_look = None
+        await until(lambda: gate.last_look)
 
 
 async def all_described(bench: Bench, events: list[int]) -> None:

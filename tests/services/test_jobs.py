@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -163,17 +164,30 @@ async def test_a_cancellation_from_outside_stays_one(bench: Bench) -> None:
 
 
 async def test_a_lease_outlives_a_database_that_is_away_for_a_moment(
-    make_bench: MakeBench, severed: Severed, database: Database
+    make_bench: MakeBench, severed: Severed, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench = await make_bench(on_database=severed.database)
     event_id = await bench.clip(None)
     job = await bench.shared.jobs.claim(KIND, lease_seconds=2.4)
     assert job is not None
+    failed, transact = asyncio.Event(), severed.database.transact
+
+    async def noting(work: Callable[[Transaction], Awaitable[Any]]) -> Any:
+        try:
+            return await transact(work)
+        except DatabaseUnavailableError:
+            failed.set()
+            raise
+
+    monkeypatch.setattr(severed.database, "transact", noting)
+    [[first_end]] = await bench.sql("SELECT lease_until FROM jobs")
     async with bench.shared.jobs.holding(job, lease_seconds=2.4):
         await severed.line.cut()
-        await asyncio.sleep(1.0)  # a renewal fails meanwhile
+        await failed.wait()
         await severed.line.mend()
-        await asyncio.sleep(1.7)  # past the end of the first lease
+        while await bench.sql(f"SELECT 1 FROM DUAL WHERE UTC_TIMESTAMP(6) <= '{first_end}'"):
+            assert await JobQueue(database, OTHER).recover_stale() == 0
+            await asyncio.sleep(0.05)
         assert await JobQueue(database, OTHER).recover_stale() == 0
         assert await finish(bench.shared.jobs, severed.database, job, JobOutcome.DONE) is JobState.DONE
     assert (await bench.job(event_id)).state is JobState.DONE
