@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from securitycamd.cli.client import call
-from securitycamd.cli.options import config_option, settings_or_exit
-from securitycamd.cli.tasks import json_option
+from securitycamd.cli.options import config_option, json_option, settings_or_exit
+from securitycamd.cli.words import plain
 
 
 @click.group(
@@ -31,7 +31,7 @@ def ai() -> None:
 def status(config: Path | None, *, as_json: bool) -> None:
     """Say how the descriptions stand: server, models, breaker, backlog and when it will be done."""
     found = call(settings_or_exit(config), "GET", "/ai")
-    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(_lines(found)))
+    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(map(plain, _lines(found))))
     if found["enabled"] and (found["ready"] is False or found["breaker"]["state"] == "open"):
         raise SystemExit(1)
 
@@ -76,8 +76,7 @@ def pull(models: tuple[str, ...], config: Path | None, *, as_json: bool) -> None
     With --json a line of JSON for each change of the progress.
     """
     settings = settings_or_exit(config).analyser
-    # Here and not above: help and the other commands need nothing of the AI server's room.
-    from securitycamd.cli.ai_models import pull_models  # noqa: PLC0415
+    from securitycamd.cli.ai_models import pull_models  # noqa: PLC0415 - other commands need not load the AI client
 
     pull_models(settings, models, as_json=as_json)
 
@@ -99,7 +98,7 @@ def test(image_a: Path, image_b: Path | None, config: Path | None, *, as_json: b
     """
     paths = [image_a] if image_b is None else [image_a, image_b]
     settings = settings_or_exit(config).analyser
-    from securitycamd.cli.ai_models import try_out  # noqa: PLC0415
+    from securitycamd.cli.ai_models import try_out  # noqa: PLC0415 - other commands need not load the AI client
 
     try_out(settings, paths, as_json=as_json)
 

@@ -10,8 +10,8 @@ from urllib.parse import quote
 import click
 
 from securitycamd.cli.client import call
-from securitycamd.cli.options import config_option, fail, settings_or_exit
-from securitycamd.cli.words import size, table
+from securitycamd.cli.options import config_option, fail, json_option, settings_or_exit
+from securitycamd.cli.words import plain, size, table
 from securitycamd.settings import Settings
 
 POLL_SECONDS: Final = 0.5
@@ -19,8 +19,6 @@ _ENDS: Final = (
     "Ends with 0 when done, 1 when the daemon refuses or there is no such camera, 2 when a setting or the command line"
     " is wrong, 3 when no daemon answers."
 )
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print what the API answers.")
 
 
 @click.group(
@@ -74,7 +72,7 @@ def show(camera: str, config: Path | None, *, refresh: bool, as_json: bool) -> N
     if as_json:
         click.echo(json.dumps(told | {"coverage_24h": coverage["shares"]}, indent=2))
     else:
-        click.echo("\n".join(f"{label + ':':<16}{value}" for label, value in _facts(told, coverage)))
+        click.echo("\n".join(f"{label + ':':<16}{plain(value)}" for label, value in _facts(told, coverage)))
 
 
 @cameras.command(
@@ -90,7 +88,9 @@ def rename(camera: str, name: str, location: str | None, config: Path | None, *,
     """Call a camera NAME, whatever its agent calls it; an empty name gives the agent's own back."""
     body = {"name": name} | ({} if location is None else {"location": location})
     told = call(settings_or_exit(config), "PATCH", _path(camera), body)
-    click.echo(json.dumps(told, indent=2) if as_json else f"{camera} is called {told['name']} ({told['location']}).")
+    click.echo(
+        json.dumps(told, indent=2) if as_json else plain(f"{camera} is called {told['name']} ({told['location']}).")
+    )
 
 
 @cameras.command(

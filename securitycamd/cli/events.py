@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 import click
 
 from securitycamd.cli.client import call
-from securitycamd.cli.options import config_option, settings_or_exit
-from securitycamd.cli.tasks import json_option
+from securitycamd.cli.options import config_option, json_option, settings_or_exit
+from securitycamd.cli.words import plain
 from securitycamd.domain.names import Category, EventStatus
 
 
@@ -80,7 +80,7 @@ def show(event_id: int, config: Path | None, *, as_json: bool) -> None:
         return
     for name, value in event.items():
         if value not in (None, "", False):
-            click.echo(f"{name:<24} {_plain(value)}")
+            click.echo(f"{name:<24} {plain(value)}")
 
 
 @click.command(
@@ -110,7 +110,7 @@ def digest(date: str | None, config: Path | None, *, write: bool, as_json: bool)
         click.echo(f"{report['date']}{state}: {report['events']:,} events")
         for text in (report["text"], report["error"]):
             if text:
-                click.echo(f"\n{_plain(text, lines=True)}")
+                click.echo(f"\n{plain(text, lines=True)}")
 
 
 def _list(config: Path | None, chosen: dict[str, Any], *, as_json: bool) -> None:
@@ -127,7 +127,7 @@ def _list(config: Path | None, chosen: dict[str, Any], *, as_json: bool) -> None
     at_least = "" if page["total_is_exact"] else "at least "
     click.echo(f"{len(page['events'])} of {at_least}{page['total']:,}")
     for part in page["ignored"]:
-        click.echo(f"cannot be searched for: {_plain(part)}", err=True)
+        click.echo(f"cannot be searched for: {plain(part)}", err=True)
     if page["searched_to"]:
         click.echo(f"searched back to {page['searched_to'][:10]} so far", err=True)
     if page["older"]:
@@ -138,11 +138,4 @@ def _line(event: dict[str, Any]) -> str:
     marks = ("*" if event["protected"] else " ") + (" " if event["reviewed"] else "+")
     words = event["ai_phrase"] or event["ai_description"] or ""
     when = event["timestamp"][:19].replace("T", " ")
-    return (
-        f"{event['id']:>9} {marks} {when}  {event['camera_id']:<16} {event['ai_category'] or '-':<10} {_plain(words)}"
-    )
-
-
-def _plain(value: Any, *, lines: bool = False) -> str:
-    """Text of models and agents without anything that a terminal would obey."""
-    return "".join(each for each in str(value) if each.isprintable() or (lines and each == "\n"))
+    return f"{event['id']:>9} {marks} {when}  {event['camera_id']:<16} {event['ai_category'] or '-':<10} {plain(words)}"

@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 import click
 
 from securitycamd.cli.client import call
-from securitycamd.cli.options import config_option, settings_or_exit
-from securitycamd.cli.tasks import json_option
+from securitycamd.cli.options import config_option, json_option, settings_or_exit
+from securitycamd.cli.words import plain
 from securitycamd.domain.jobs import JobKind, JobState
 
 KINDS = [str(kind) for kind in JobKind]
@@ -46,7 +46,7 @@ def list_jobs(kind: str | None, state: str, limit: int, config: Path | None, *, 
         share = "" if job["progress"] is None else f" {job['progress']:.0%}"
         click.echo(
             f"event {job['event_id']}  {job['camera_id']}  {job['kind']}  {job['state']}{share}"
-            f"  {job['last_error'] or ''}".rstrip()
+            f"  {plain(job['last_error'] or '')}".rstrip()
         )
     if not found:
         click.echo(f"No job is {state}.")

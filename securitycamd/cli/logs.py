@@ -1,7 +1,6 @@
 """``securitycamd logs``: what cameras and the running daemon had to say."""
 
 import json
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,14 +9,13 @@ from urllib.parse import urlencode
 
 import click
 
-from securitycamd.cli.client import call
-from securitycamd.cli.options import config_option, settings_or_exit
-from securitycamd.cli.tasks import json_option
+from securitycamd.cli.client import EXIT_UNREACHABLE, call, server_events
+from securitycamd.cli.options import config_option, fail, json_option, settings_or_exit
+from securitycamd.cli.words import plain
 from securitycamd.domain.names import LogLevel
 from securitycamd.settings import Settings
 
 PIECE: Final = 1000
-FOLLOW_SECONDS: Final = 1.0
 AGO: Final = {"m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -68,14 +66,17 @@ def logs(
     settings = settings_or_exit(config)
     query = [("source", source) for source in sources] + [("level", level) for level in levels]
     query += [(name, value) for name, value in (("since", since), ("q", text)) if value]
-    found = _newest(settings, query, limit)
-    _print(found, as_json=as_json)
-    if follow:
-        try:
-            for line in _coming(settings, query, found):
-                _print([line], as_json=as_json)
-        except KeyboardInterrupt:
-            pass  # how following ends
+    try:
+        # First of all, so that nothing comes between what was there and what comes.
+        coming = _coming(settings, query) if follow else iter(())
+        next(coming, None)
+        found = _newest(settings, query, limit)
+        _print(found, as_json=as_json)
+        shown = {line["id"] for line in found}
+        for lines in coming:
+            _print([line for line in lines if line["id"] not in shown], as_json=as_json)
+    except KeyboardInterrupt:
+        pass  # how following ends
 
 
 def _newest(settings: Settings, query: list[tuple[str, str]], limit: int) -> list[Any]:
@@ -89,18 +90,15 @@ def _newest(settings: Settings, query: list[tuple[str, str]], limit: int) -> lis
     return found
 
 
-def _coming(settings: Settings, query: list[tuple[str, str]], shown: list[Any]) -> Iterator[Any]:
-    """Lines that come, each once. Agents tell theirs late: those of the last minute are asked for again and again."""
-    seen = {line["id"] for line in shown}
-    start = datetime.now(UTC)
+def _coming(settings: Settings, query: list[tuple[str, str]]) -> Iterator[list[Any]]:
+    """None when it begins; then lines as they come, whatever their time is: agents tell theirs late."""
     others = [(name, value) for name, value in query if name != "since"]
-    while True:
-        time.sleep(FOLLOW_SECONDS)
-        since = min(start, datetime.now(UTC) - timedelta(seconds=60))
-        for line in _newest(settings, [*others, ("since", since.isoformat())], PIECE):
-            if line["id"] not in seen:
-                seen.add(line["id"])
-                yield line
+    for name, data in server_events(settings, f"/logs/stream?{urlencode(others)}"):
+        if name == "lines" and data["skipped"]:
+            click.echo(f"{data['skipped']:,} lines came faster than they could be shown", err=True)
+        if name in {"ready", "lines"}:
+            yield data.get("lines", [])
+    fail("the daemon ended the connection", EXIT_UNREACHABLE)
 
 
 def _print(lines: list[Any], *, as_json: bool) -> None:
@@ -109,5 +107,5 @@ def _print(lines: list[Any], *, as_json: bool) -> None:
             click.echo(json.dumps(line, ensure_ascii=False))
         else:
             # What an agent says must neither begin a new line nor tell the terminal what to do.
-            message = "".join(letter if letter.isprintable() else " " for letter in line["message"])
-            click.echo(f"{line['timestamp'][:23].replace('T', ' ')} {line['level']:<7} {line['source']}: {message}")
+            when = line["timestamp"][:23].replace("T", " ")
+            click.echo(plain(f"{when} {line['level']:<7} {line['source']}: {line['message']}"))

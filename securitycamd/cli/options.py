@@ -23,6 +23,7 @@ config_option = click.option(
     envvar="SECURITYCAMD_CONFIG",
     help="The settings file (TOML).",
 )
+json_option = click.option("--json", "as_json", is_flag=True, help="Print what the API answers, as JSON.")
 
 
 def settings_or_exit(path: Path | None) -> Settings:

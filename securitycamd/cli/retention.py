@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from securitycamd.cli.client import call
-from securitycamd.cli.options import config_option, settings_or_exit
+from securitycamd.cli.options import config_option, json_option, settings_or_exit
 from securitycamd.cli.words import size, table
 
 _ENDS: Final = (
@@ -30,7 +30,7 @@ def retention() -> None:
     + _ENDS
 )
 @config_option
-@click.option("--json", "as_json", is_flag=True, help="Print what the API answers.")
+@json_option
 def plan(config: Path | None, as_json: bool) -> None:
     """Show what would go now and in the coming two weeks, and why. Nothing is changed."""
     told = call(settings_or_exit(config), "GET", "/retention")

@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from securitycamd.cli.client import call
-from securitycamd.cli.options import config_option, settings_or_exit
+from securitycamd.cli.options import config_option, json_option, settings_or_exit
 from securitycamd.settings import Settings
 
 EXIT_CLEAN: Final = 0
@@ -75,7 +75,7 @@ def check(config: Path | None, repair: bool, force: bool, as_json: bool) -> None
 @config_option
 @click.option("--camera", help="Only this camera's folder.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="Print what the API answers.")
+@json_option
 def take_over(config: Path | None, camera: str | None, yes: bool, as_json: bool) -> None:
     """Use the storage that is mounted now, after a disk was replaced.
 

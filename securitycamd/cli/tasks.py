@@ -8,9 +8,7 @@ from urllib.parse import quote
 import click
 
 from securitycamd.cli.client import call
-from securitycamd.cli.options import config_option, settings_or_exit
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+from securitycamd.cli.options import config_option, json_option, settings_or_exit
 
 
 @click.group(

@@ -7,10 +7,14 @@ _UNITS: Final = ("bytes", "kB", "MB", "GB", "TB")
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
     """Rows under a head, in columns."""
-    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]
-    ]
+    lines = [head, *([plain(cell) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+
+
+def plain(text: object, *, lines: bool = False) -> str:
+    """What cameras, agents and models say, without anything that begins a line or that a terminal would obey."""
+    return "".join(each if each.isprintable() or (lines and each == "\n") else " " for each in str(text))
 
 
 def size(size_bytes: float) -> str:
