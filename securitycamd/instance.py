@@ -31,7 +31,9 @@ class Instance:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Not flock(): children have that, too, until they have come to their own program, and would hold the folder
+            # for a moment after a kill.
+            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self.name = self._read_name()
         except BlockingIOError:
             os.close(self._lock)
