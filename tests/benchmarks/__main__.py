@@ -5,17 +5,15 @@ One daemon with its embedded MariaDB and durable commits; the load shares the ma
 
 import argparse
 import json
-import shutil
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import psutil
 
 from tests.benchmarks.load import Case, Measured, measure
-from tests.benchmarks.seed import Seed, run_sql
-from tests.benchmarks.texts import seed_texts
+from tests.benchmarks.seed import Seed
+from tests.benchmarks.seeded import seeded_daemon
 from tests.harness import DaemonProcess
 
 RESIDENT_LIMIT_MB = 90.0
@@ -77,34 +75,15 @@ def main() -> int:
     parser.add_argument("--memory", action="store_true", help="show the daemon's memory after each case")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    folder = arguments.keep or Path(tempfile.mkdtemp(prefix="scd-bench-"))
-    daemon = DaemonProcess(folder, folder / "footage")
-    daemon.environment["SECURITYCAMD_ANALYSER__ENABLED"] = "true"
-    try:
-        rows, facts = _run(daemon, Seed(arguments.events, arguments.log_lines), arguments)
-    finally:
-        if daemon.process is not None:
-            daemon.stop(seconds=60)
-        if arguments.keep is None:
-            shutil.rmtree(folder, ignore_errors=True)
+    with seeded_daemon(Seed(arguments.events, arguments.log_lines), arguments.keep) as daemon:
+        rows, facts = _run(daemon, arguments)
     if arguments.json:
         print(json.dumps({"cases": rows, **facts}, indent=2))
     missed = [row for row in rows if not row["reached"]]
     return 1 if missed or not facts["reached"] else 0
 
 
-def _run(
-    daemon: DaemonProcess, seed: Seed, arguments: argparse.Namespace
-) -> tuple[list[dict[str, object]], dict[str, object]]:
-    seeded = daemon.folder / "seeded"
-    daemon.start()
-    if not seeded.exists():
-        print(f"seeding {seed.events:,} events and {seed.log_lines:,} log lines ...", file=sys.stderr)
-        socket = daemon.folder / "state" / "mariadb" / "mariadbd.sock"
-        run_sql(socket, "securitycam", seed.statements())
-        seed_texts(socket, "securitycam")
-        seeded.touch()
-    daemon.stop(seconds=60)
+def _run(daemon: DaemonProcess, arguments: argparse.Namespace) -> tuple[list[dict[str, object]], dict[str, object]]:
     started = time.monotonic()
     daemon.start()
     ready = time.monotonic() - started

@@ -6,16 +6,15 @@ seeded database of ``make bench BENCH_FLAGS='--keep FOLDER'``.
 
 import argparse
 import http.client
-import shutil
 import statistics
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from tests.benchmarks.seed import Seed, run_sql
+from tests.benchmarks.seed import Seed
+from tests.benchmarks.seeded import seeded_daemon
 from tests.browser.pages import PAGES
 from tests.harness import DaemonProcess
 
@@ -41,26 +40,12 @@ def main() -> int:
     parser.add_argument("--turns", type=int, default=30, help="requests of each page")
     parser.add_argument("--keep", type=Path, help="a folder to keep the seeded database in")
     arguments = parser.parse_args()
-    folder = arguments.keep or Path(tempfile.mkdtemp(prefix="scd-pages-"))
-    daemon = DaemonProcess(folder, folder / "footage")
-    try:
-        return _run(daemon, Seed(arguments.events, 2 * arguments.events), arguments.turns)
-    finally:
-        if daemon.process is not None:
-            daemon.stop(seconds=60)
-        if arguments.keep is None:
-            shutil.rmtree(folder, ignore_errors=True)
+    seed = Seed(arguments.events, 2 * arguments.events)
+    with seeded_daemon(seed, arguments.keep) as daemon:
+        return _run(daemon.start(), seed, arguments.turns)
 
 
 def _run(daemon: DaemonProcess, seed: Seed, turns: int) -> int:
-    seeded = daemon.folder / "seeded"
-    (daemon.folder / "footage").mkdir(parents=True, exist_ok=True)
-    daemon.start()
-    if not seeded.exists():
-        run_sql(daemon.folder / "state" / "mariadb" / "mariadbd.sock", "securitycam", seed.statements())
-        seeded.touch()
-        daemon.stop(seconds=60)
-        daemon.start()
     paths = [path.format(event=seed.events // 2, camera="camera_5") for path in PAGES.values()]
     missed = 0
     connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=60)

@@ -15,6 +15,7 @@ import pytest
 
 from securitycamd.services.jobs import CRASHED
 from tests.chaos.agents import Agent, Clip, make_clips
+from tests.chaos.forks import ForkServer
 from tests.footage import Footage
 from tests.harness import DaemonProcess
 from tests.ollama_server import OllamaServer
@@ -64,6 +65,14 @@ def make_daemon(place: Path) -> Iterator[MakeDaemon]:
                 daemon.process.wait(15)
             except subprocess.TimeoutExpired:
                 daemon.kill()
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[ForkServer]:
+    """Where tests of many lives get them: ``daemon.fork = forks.start``."""
+    server = ForkServer()
+    yield server
+    server.close()
 
 
 @pytest.fixture

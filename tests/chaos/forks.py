@@ -66,7 +66,7 @@ class ForkServer:
         )
         assert self.ask({}) is None
 
-    def start(self, *, environment: dict[str, str], log: Path, folder: Path) -> Forked:
+    def start(self, environment: dict[str, str], log: Path, folder: Path) -> Forked:
         """A daemon of its own, as ``securitycamd serve`` started in ``folder`` with this environment."""
         return Forked(self, int(self.ask({"environment": environment, "log": str(log), "folder": str(folder)})))
 
@@ -85,7 +85,7 @@ class ForkServer:
 def _serve_forks() -> None:
     # As `securitycamd serve` does before it loads the rest.
     sys.modules.setdefault("rich", None)  # type: ignore[arg-type]  # None makes its import fail, by the language
-    import uvloop  # noqa: F401
+    import uvloop  # noqa: F401 - loaded for what is forked
 
     import securitycamd.cli
     import securitycamd.daemon

@@ -15,6 +15,7 @@ import pytest
 from securitycamd.db.engine import DatabaseAddress
 from tests.ai.conftest import jpeg
 from tests.chaos.conftest import MakeDaemon, retry_what_was_given_up, unfinished_jobs
+from tests.chaos.forks import ForkServer
 from tests.harness import DaemonProcess, wait_until
 from tests.ollama_server import OllamaServer, Reply
 
@@ -96,7 +97,7 @@ def in_the_middle(mortal: MortalServer, chance: random.Random) -> str:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_every_event_is_described_exactly_once(
-    make_daemon: MakeDaemon, mortal: MortalServer, fresh_database: DatabaseAddress
+    make_daemon: MakeDaemon, mortal: MortalServer, fresh_database: DatabaseAddress, forks: ForkServer
 ) -> None:
     seed = int(os.environ.get("CHAOS_SEED", time.time_ns() % 1_000_000))
     print(f"seed {seed}: CHAOS_SEED={seed} makes the same choices again")
@@ -109,7 +110,9 @@ def test_every_event_is_described_exactly_once(
         SECURITYCAMD_ANALYSER__CONCURRENCY="2",
         SECURITYCAMD_CONVERTER__ENABLED="false",
         SECURITYCAMD_SITE__TIME_ZONE="UTC",
-    ).start()
+    )
+    daemon.fork = forks.start
+    daemon.start()
     deaths = ["daemon"] * DAEMON_DEATHS + ["server"] * SERVER_DEATHS
     chance.shuffle(deaths)
     events: list[int] = []

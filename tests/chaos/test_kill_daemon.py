@@ -15,6 +15,7 @@ import pytest
 from securitycamd.media.mp4 import Mp4Error, read_facts
 from tests.chaos.agents import Agent, Clip, Told
 from tests.chaos.conftest import MakeDaemon, children_named, processes_of, retry_what_was_given_up, unfinished_jobs
+from tests.chaos.forks import ForkServer
 from tests.chaos.whole import is_whole, packets
 from tests.harness import DaemonProcess, wait_until
 from tests.ollama_server import OllamaServer
@@ -158,7 +159,12 @@ def check_all_done(daemon: DaemonProcess, told: list[Told]) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_killed_at_random_moments(
-    make_daemon: MakeDaemon, agents: list[Agent], clips: list[Clip], ollama: OllamaServer, place: Path
+    make_daemon: MakeDaemon,
+    agents: list[Agent],
+    clips: list[Clip],
+    ollama: OllamaServer,
+    place: Path,
+    forks: ForkServer,
 ) -> None:
     seed = int(os.environ.get("CHAOS_SEED", time.time_ns() % 1_000_000))
     print(f"seed {seed}: CHAOS_SEED={seed} makes the same choices again")
@@ -168,6 +174,7 @@ def test_killed_at_random_moments(
         SECURITYCAMD_ANALYSER__CONCURRENCY="2",
         SECURITYCAMD_SITE__TIME_ZONE="UTC",
     )
+    daemon.fork = forks.start
     root = daemon.storage_root
     agents += [
         Agent(daemon.port, f"camera_{number}", root, clips, pace_seconds=0.08 + 0.04 * number) for number in range(3)
@@ -194,6 +201,7 @@ def test_killed_at_random_moments(
     print(dict(hits))
     assert hits["remux under way"] >= 2, "hardly a kill came while a clip was being converted: this shows little"
 
+    daemon.fork = None
     daemon.start()
     for agent in agents:
         agent.finish()

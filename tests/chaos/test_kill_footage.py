@@ -55,7 +55,7 @@ def no_blocking_calls() -> None:
 
 
 @pytest.fixture
-def site(make_daemon: MakeDaemon, footage: Footage) -> Iterator[Site]:
+def site(make_daemon: MakeDaemon, footage: Footage, forks: ForkServer) -> Iterator[Site]:
     daemon = make_daemon(**ENVIRONMENT)
     clips = make_clips(footage, (0.4, 0.6, 1.2))
     agents: list[KeptAgent] = [
@@ -64,8 +64,7 @@ def site(make_daemon: MakeDaemon, footage: Footage) -> Iterator[Site]:
     ]
     seed = int(os.environ.get("CHAOS_SEED", time.time_ns() % 1_000_000))
     print(f"seed {seed}: CHAOS_SEED={seed} makes the same choices again")
-    forks = ForkServer()
-    daemon.fork = lambda environment, log, folder: forks.start(environment=environment, log=log, folder=folder)
+    daemon.fork = forks.start
     site = Site(daemon, agents, random.Random(seed))
     yield site
     for agent in agents:
@@ -74,7 +73,6 @@ def site(make_daemon: MakeDaemon, footage: Footage) -> Iterator[Site]:
     if daemon.process is not None and daemon.process.poll() is None:
         daemon.kill()
     site.close()
-    forks.close()
 
 
 def live(site: Site, number: int) -> None:
