@@ -212,8 +212,11 @@ def test_killed_at_random_moments(
         retry_what_was_given_up(daemon)
         return not unfinished_jobs(daemon, "remux") and not unfinished_jobs(daemon, "analyse")
 
+    ended = time.monotonic()
     wait_until(rests, seconds=60, what="all jobs are done")
+    rested = time.monotonic()
     check_all_done(daemon, [event for agent in agents for event in agent.told])
+    print(f"{rested - ended:.1f} s to come to rest, {time.monotonic() - rested:.1f} s to check")
     assert daemon.stop() == 0
     assert processes_of(place) == []
 

@@ -1,6 +1,7 @@
 """``kill -9`` while footage goes: what is left is whole, what should stay stays, what was begun is finished."""
 
 import random
+import signal
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -80,8 +81,9 @@ def test_killed_while_footage_goes(make_daemon: Callable[..., DaemonProcess], pl
     assert kept | starred <= set(rows(daemon))
     settings.write_text("[retention]\nfree_floor_gigabytes = 0\nmax_age_days = 1\n", encoding="utf-8")
     assert daemon.process is not None
-    daemon.process.send_signal(1)
-    time.sleep(0.3)
+    daemon.process.send_signal(signal.SIGHUP)
+    applied = "settings reloaded"
+    wait_until(lambda: any(line["event"] == applied for line in daemon.log_lines()), seconds=20, what=applied)
     assert daemon.call("POST", "/api/v1/tasks/retention/run-now")[0] == 200
     wait_until(lambda: set(rows(daemon)) == kept | starred, seconds=90, what="what is to go is gone", every=0.5)
     assert whole()
