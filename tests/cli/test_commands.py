@@ -154,7 +154,7 @@ def test_a_state_folder_in_use_ends_with_3_and_one_line(tmp_path: Path) -> None:
 
     (tmp_path / "state").mkdir()
     with (tmp_path / "state" / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.lockf(lock, fcntl.LOCK_EX)
         ended = serve(tmp_path)
     assert ended.returncode == 3, ended.stderr
     assert ended.stderr == f"securitycamd: another securitycamd runs with the state folder {tmp_path / 'state'}\n"
