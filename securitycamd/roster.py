@@ -166,7 +166,7 @@ def task_specs(
             "Has each day's report written",
             write_reports(shared.digests),
             # A model on a small machine may take its time.
-            beat_seconds=settings.current.analyser.timeout_seconds * 2,
+            beat_seconds=lambda: settings.current.analyser.timeout_seconds * 2,
         ),
         TaskSpec(
             "upkeep",
@@ -205,6 +205,8 @@ def task_specs(
                 ]
             ),
             beat_seconds=120,
+            # Paused, it would leave cameras blind to motion.
+            takes_commands=False,
         ),
         TaskSpec(
             "left-over files",

@@ -94,8 +94,8 @@ class TaskSpec:
     name: str
     purpose: str
     run: Callable[[TaskControl], Awaitable[None]]
-    beat_seconds: float = 30.0
-    """The longest time between two heartbeats of a healthy task."""
+    beat_seconds: float | Callable[[], float] = 30.0
+    """The longest time between two heartbeats of a healthy task; asked for at each look where a setting bounds it."""
     critical_deaths: int | None = None
     """So many deaths in a row end the process; ``None``: it is tried for ever."""
     enabled: bool = True
@@ -164,6 +164,8 @@ class _Supervised:
 
     def report(self) -> TaskReport:
         age = time.monotonic() - self.control.beat_at
+        beat_seconds = self.spec.beat_seconds
+        longest = beat_seconds() if callable(beat_seconds) else beat_seconds
         running = self.state is TaskState.RUNNING
         return TaskReport(
             self.spec.name,
@@ -173,7 +175,7 @@ class _Supervised:
             self.last_error,
             self.since,
             round(age, 1),
-            running and age > self.spec.beat_seconds,
+            running and age > longest,
             self.spec.takes_commands and self.spec.enabled,
         )
 

@@ -255,6 +255,25 @@ async def test_a_task_that_does_not_beat_is_overdue_until_it_does() -> None:
     await in_a_group(supervisor, TaskSpec("worker", "", silent, beat_seconds=0.05), then)
 
 
+async def test_how_often_a_task_must_beat_may_change_while_it_runs() -> None:
+    supervisor = Supervisor()
+    longest = 600.0
+
+    async def silent(control: TaskControl) -> None:
+        await control.stopping.wait()
+
+    async def then() -> None:
+        nonlocal longest
+        await until(lambda: report(supervisor).beat_age_seconds > 0)
+        assert not report(supervisor).overdue
+        longest = 0.05
+        await until(lambda: report(supervisor).overdue)
+        longest = 600.0
+        assert not report(supervisor).overdue
+
+    await in_a_group(supervisor, TaskSpec("worker", "", silent, beat_seconds=lambda: longest), then)
+
+
 async def test_a_task_that_does_not_stop_in_time_is_cancelled(logs: list[EventDict]) -> None:
     supervisor = Supervisor()
     cancelled = False
