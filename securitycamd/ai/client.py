@@ -81,10 +81,11 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Structured:
-    """What the second stage made of a description."""
+    """What a description was made into, by whichever stage."""
 
     reading: Reading
-    model: str
+    model: str | None
+    """The text model; ``None`` when it was not asked, as the first stage gave the structure, too."""
     seconds: float
 
 
@@ -131,8 +132,7 @@ class Analyst:
             AnalysisError: nothing will come of these stills: damaged, or the model has no words for them.
         """
         seen = await self.describe(stills)
-        reading = seen.reading or (await self.structure(seen.description)).reading
-        return combine(seen.description, reading)
+        return combine(seen.description, (await self.structured(seen)).reading)
 
     async def describe(self, stills: Sequence[bytes]) -> Seen:
         """First stage: the vision model's prose; raises as ``analyse`` does.
@@ -190,6 +190,10 @@ class Analyst:
         # It follows no schema after all; prose every vision model can.
         description = await self._describe(prompt, pictures)
         return description, read_by_rules(description)
+
+    async def structured(self, seen: Seen) -> Structured:
+        """The structure of what was seen: the first stage's, where it gave one; else as of :meth:`structure`."""
+        return await self.structure(seen.description) if seen.reading is None else Structured(seen.reading, None, 0.0)
 
     async def structure(self, description: str) -> Structured:
         """Second stage: the structure of a description.
@@ -263,7 +267,7 @@ class Analyst:
             AnalysisError: it refuses this prompt.
         """
         try:
-            answer = await (await self._server()).chat(
+            answer = await self._ask(
                 self._settings.text_model,
                 [{"role": "user", "content": prompt}],
                 temperature=_DESCRIPTION_TEMPERATURE,

@@ -106,22 +106,20 @@ async def _try_out(settings: AnalyserSettings, stills: Sequence[bytes], *, as_js
     started = monotonic()
     try:
         seen = await analyst.describe(stills)
-        structured = None if seen.reading else await analyst.structure(seen.description)
+        structured = await analyst.structured(seen)
     finally:
         await analyst.close()
     seconds = monotonic() - started
-    reading = seen.reading or (structured.reading if structured else None)
-    assert reading is not None  # noqa: S101 - one of the two stages gave it
-    analysis = combine(seen.description, reading)
-    model_seconds = seen.seconds + (structured.seconds if structured else 0.0)
+    analysis = combine(seen.description, structured.reading)
+    model_seconds = seen.seconds + structured.seconds
     result = asdict(analysis) | {
-        "read_by": reading.read_by,
+        "read_by": structured.reading.read_by,
         "still_notes": list(seen.stills),
         "prompt_version": analyst.prompt_version,
         "vision_model": seen.model,
         "vision_seconds": round(seen.seconds, 3),
-        "text_model": structured.model if structured else None,
-        "text_seconds": round(structured.seconds, 3) if structured else None,
+        "text_model": structured.model,
+        "text_seconds": None if structured.model is None else round(structured.seconds, 3),
         "own_seconds": round(seconds - model_seconds, 3),
     }
     if as_json:

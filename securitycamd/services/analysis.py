@@ -21,7 +21,7 @@ from securitycamd.domain.errors import (
     StorageUnavailableError,
 )
 from securitycamd.domain.jobs import Job, JobOutcome
-from securitycamd.domain.models import AnalysisRecord, Event
+from securitycamd.domain.models import Analysis, AnalysisRecord, Event
 from securitycamd.domain.names import AnalysisState
 from securitycamd.services.ai_gate import AiGate
 from securitycamd.services.jobs import JobQueue
@@ -119,11 +119,11 @@ class AnalysisService:
             )
             if seen.reading is None:
                 await self._keep_description(job, event, record)
-        structured = await analyst.structure(seen.description) if seen.reading is None else None
+        structured = await analyst.structured(seen)
         if seen.model is not None:
             self._others_done_at = datetime.now(UTC)
             self._gate.succeeded()
-        await self._keep(job, event, record, seen, structured)
+        await self._keep(job, event, record, structured, combine(seen.description, structured.reading))
 
     async def _read_stills(self, job: Job, event: Event) -> list[bytes] | None:
         """The stills that are there; ``None`` while one may yet arrive."""
@@ -158,11 +158,8 @@ class AnalysisService:
         await self._database.transact(work)
 
     async def _keep(
-        self, job: Job, event: Event, record: AnalysisRecord, seen: Seen, structured: Structured | None
+        self, job: Job, event: Event, record: AnalysisRecord, structured: Structured, analysis: Analysis
     ) -> None:
-        reading = structured.reading if structured else seen.reading
-        assert reading is not None  # noqa: S101 - one of the two stages gave it
-        analysis = combine(seen.description, reading)
         objects = [{"label": found.label, "count": found.count} for found in analysis.objects]
         now = datetime.now(UTC)
         columns: dict[str, Any] = {
@@ -179,9 +176,9 @@ class AnalysisService:
         done = replace(
             record,
             state=AnalysisState.DONE,
-            text_model=structured.model if structured else None,
-            text_seconds=structured.seconds if structured else None,
-            read_by=reading.read_by,
+            text_model=structured.model,
+            text_seconds=None if structured.model is None else structured.seconds,
+            read_by=structured.reading.read_by,
             description=None,
             runs=record.runs + 1,
             faults=0,

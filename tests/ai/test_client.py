@@ -441,9 +441,12 @@ async def test_who_tries_out_models_is_shown_every_exchange(server: OllamaServer
     analyst = Analyst(AnalyserSettings.model_validate({"url": server.url}), on_exchange=seen.append)
     server.enqueue(Reply(text="<think>hm</think>A cat sits."), Reply(text="no"), Reply())
     await analyst.analyse([still])
-    await analyst.close()
     assert [(each.model, each.pictures) for each in seen] == [("moondream", 1), ("deepseek-r1", 0), ("deepseek-r1", 0)]
     assert [each.reply for each in seen] == ["A cat sits.", "no", GOOD]
+    server.enqueue(Reply(text="A quiet day."))
+    assert await analyst.summarise("Write a report.") == "A quiet day."
+    await analyst.close()
+    assert (seen[-1].model, seen[-1].reply) == ("deepseek-r1", "A quiet day.")
 
 
 @pytest.mark.parametrize(
