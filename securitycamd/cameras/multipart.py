@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from securitycamd.domain.errors import CameraUnavailableError
@@ -25,6 +26,16 @@ def boundary_of(content_type: str) -> bytes | None:
     return (found[1] or found[2]).lstrip("-").encode("latin-1", "replace") or None if found else None
 
 
+@dataclass(slots=True)
+class _Part:
+    """The part whose body is being read."""
+
+    body_at: int
+    """Where in the buffer it begins."""
+    length: int | None
+    """As announced; ``None``: it ends where the next part begins."""
+
+
 class PictureParser:
     """Takes the stream in pieces of any size and gives the pictures in it.
 
@@ -40,9 +51,8 @@ class PictureParser:
         self._delimiter = None if boundary is None else b"--" + boundary
         self._max_bytes = max_bytes
         self._buffer = bytearray()
-        self._body_at: int | None = None
-        """Where the present part's body begins, once its head is read."""
-        self._length: int | None = None
+        self._part: _Part | None = None
+        """The present one, once its head is read."""
         self._searched = 0
         """Up to where the buffer holds no delimiter."""
         self._broken_in_a_row = 0
@@ -66,63 +76,61 @@ class PictureParser:
 
     def _step(self) -> bytes | None:
         """One part: a picture, nothing (``b""``), or ``None`` when more must come first."""
-        if self._body_at is None and not self._read_head():
-            return None
-        return self._read_body()
-
-    def _read_head(self) -> bool:
         if self._delimiter is None:
             first = _FIRST_BOUNDARY.search(self._buffer)
             if first is None:
                 self._drop(max(0, len(self._buffer) - HEAD_LIMIT_BYTES))
-                return False
+                return None
             self._delimiter = b"--" + first[1].rstrip()
+        if self._part is None:
+            self._part = self._read_head(self._delimiter)
+        return None if self._part is None else self._read_body(self._part, self._delimiter)
+
+    def _read_head(self, delimiter: bytes) -> _Part | None:
         while True:
-            at = self._buffer.find(self._delimiter, self._searched)
+            at = self._buffer.find(delimiter, self._searched)
             if at < 0:
-                self._drop(max(0, len(self._buffer) - len(self._delimiter)))
-                return False
+                self._drop(max(0, len(self._buffer) - len(delimiter)))
+                return None
             self._drop(at)
-            start = len(self._delimiter)
+            start = len(delimiter)
             ends = [
                 (end, end + len(mark))
                 for mark in (b"\r\n\r\n", b"\n\n")
                 if (end := self._buffer.find(mark, start)) >= 0
             ]
             if ends and min(ends)[0] <= HEAD_LIMIT_BYTES:
-                end, self._body_at = min(ends)
+                end, body_at = min(ends)
                 announced = _LENGTH.search(self._buffer, start, end)
                 length = int(announced[1]) if announced else 0
-                self._length = length if 0 < length <= self._max_bytes else None
-                self._searched = self._body_at
-                return True
+                self._searched = body_at
+                return _Part(body_at, length if 0 < length <= self._max_bytes else None)
             if len(self._buffer) <= HEAD_LIMIT_BYTES:
-                return False
+                return None
             self._count_broken()
             self._drop(start)  # a head without an end is none
 
-    def _read_body(self) -> bytes | None:
-        assert self._body_at is not None and self._delimiter is not None  # noqa: S101, PT018 - the head was read
-        if self._length is not None:
-            end = self._body_at + self._length
+    def _read_body(self, part: _Part, delimiter: bytes) -> bytes | None:
+        if part.length is not None:
+            end = part.body_at + part.length
             if len(self._buffer) < end:
                 return None
-            picture = _whole_picture(self._buffer, self._body_at, end, PADDING_BYTES)
+            picture = _whole_picture(self._buffer, part.body_at, end, PADDING_BYTES)
             if picture:
                 return self._finish(end, picture)
-            self._length = None  # the length is wrong: the part ends where the next begins
-        end = self._buffer.find(self._delimiter, self._searched)
+            part.length = None  # it is wrong: the part ends where the next begins
+        end = self._buffer.find(delimiter, self._searched)
         if end < 0:
-            self._searched = max(self._body_at, len(self._buffer) - len(self._delimiter))
+            self._searched = max(part.body_at, len(self._buffer) - len(delimiter))
             return None
-        picture = _whole_picture(self._buffer, self._body_at, end, PADDING_BYTES)
+        picture = _whole_picture(self._buffer, part.body_at, end, PADDING_BYTES)
         if not picture:
             self._count_broken()
         return self._finish(end, picture)
 
     def _finish(self, end: int, picture: bytes) -> bytes:
         self._drop(end)
-        self._body_at = self._length = None
+        self._part = None
         self._skipped = 0
         return picture
 
