@@ -147,7 +147,7 @@ class Relay:
         self._changed()
         if not self._viewers and self._over is not None and self._leaving is None:
             loop = asyncio.get_running_loop()
-            self._leaving = loop.call_later(self._parts.limits().grace_seconds, self._end, EndReason.UNWATCHED)
+            self._leaving = loop.call_later(self._parts.limits().grace_seconds, self.end, EndReason.UNWATCHED)
 
     def retry_now(self) -> None:
         """The camera was just heard of: do not wait any longer."""
@@ -187,7 +187,7 @@ class Relay:
     async def close(self, reason: EndReason = EndReason.SERVER_STOPS) -> None:
         """End the stream, tell the camera so, and take no more viewers."""
         self._closing = True
-        self._end(reason)
+        self.end(reason)
         if (life := self._life) is not None:
             try:
                 await asyncio.wait([life])
@@ -197,7 +197,8 @@ class Relay:
 
     def end(self, reason: EndReason) -> None:
         """End the stream; whoever watches is told why."""
-        self._end(reason)
+        if self._over is not None and not self._over.done():
+            self._over.set_result(reason)
 
     async def switch_off(self) -> bool:
         """Tell a camera that may have been left on to stop; whether that is settled.
@@ -205,10 +206,6 @@ class Relay:
         Does nothing while somebody watches: their stream's end will see to it.
         """
         return True if self.is_busy or self._switching.locked() else await self._switch_off()
-
-    def _end(self, reason: EndReason) -> None:
-        if self._over is not None and not self._over.done():
-            self._over.set_result(reason)
 
     async def _live(self) -> None:
         while self._viewers and not self._closing:
@@ -225,7 +222,7 @@ class Relay:
         self._began = loop.time()
         self._enter(StreamState.STARTING)
         if not self._viewers:  # they left before it began
-            self._leaving = loop.call_later(self._parts.limits().grace_seconds, self._end, EndReason.UNWATCHED)
+            self._leaving = loop.call_later(self._parts.limits().grace_seconds, self.end, EndReason.UNWATCHED)
         pump = asyncio.create_task(self._pump(), name=f"stream of {self.camera_id}")
         try:
             await asyncio.wait(
