@@ -1,6 +1,6 @@
 """Walks over what agents put on the share, slowly: the disk is the cameras', the loop the API's."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -61,9 +61,7 @@ async def find_for_event(files: Files, camera_id: str, event_id: int) -> list[Fo
         InvalidError: that is no camera id.
         StorageUnavailableError: as of all file calls.
     """
-    if not is_camera_id(camera_id):
-        raise InvalidError(FIELD, "must be in the folder of a camera")
-    return await files.look(_find_for_event, camera_id, f"{event_id}_")
+    return await find_for_events(files, camera_id, [event_id])
 
 
 async def find_for_events(files: Files, camera_id: str, event_ids: Collection[int]) -> list[FoundFile]:
@@ -107,17 +105,10 @@ def _found(camera_id: str, kind: str, entry: Entry) -> FoundFile | None:
     return FoundFile(relative, camera_id, entry.name, entry.size_bytes, modified_at)
 
 
-def _find_for_event(anchor: Anchor, camera_id: str, start: str) -> list[FoundFile]:
-    return _find(anchor, camera_id, lambda name: name.startswith(start))
-
-
 def _find_for_events(anchor: Anchor, camera_id: str, starts: set[str]) -> list[FoundFile]:
-    return _find(anchor, camera_id, lambda name: name.partition("_")[0] in starts)
-
-
-def _find(anchor: Anchor, camera_id: str, is_named: Callable[[str], bool]) -> list[FoundFile]:
     def wanted(name: str) -> bool:
-        return is_named(name) and _is_footage(name)
+        start, mark, _ = name.partition("_")
+        return bool(mark) and start in starts and _is_footage(name)
 
     return [
         file
