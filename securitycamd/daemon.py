@@ -186,8 +186,6 @@ class Daemon:
         shared = Shared.make(self.settings, db, files, media, instance.name)
         stack.push_async_callback(shared.ai_gate.close)
         stack.push_async_callback(shared.live.close)
-        # In a thread: the client of the AI server is read from the disk at its first use.
-        await asyncio.to_thread(shared.ai_gate.analyst)
         await db.ping()
         await shared.jobs.give_back_own(crashed=True)
         await shared.logs.make_partitions()
