@@ -1,10 +1,12 @@
 """What the tests of the storage room share."""
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,7 +31,8 @@ def files(root: Path) -> Iterator[Files]:
 class Mount:
     """A mount that hangs until told otherwise."""
 
-    def __init__(self) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self._patch = patch
         self._answers = threading.Event()
         self.calls = 0
 
@@ -41,10 +44,21 @@ class Mount:
     def answer(self) -> None:
         self._answers.set()
 
+    def holds(self, name: str, when: Callable[..., bool]) -> None:
+        """Have the calls of a function of ``os`` hang here of whose arguments ``when`` says so, before they act."""
+        real = getattr(os, name)
+
+        def held(*args: Any, **options: Any) -> Any:
+            if when(*args):
+                self.ask()
+            return real(*args, **options)
+
+        self._patch.setattr(os, name, held)
+
 
 @pytest.fixture
-def mount() -> Iterator[Mount]:
-    mount = Mount()
+def mount(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mount]:
+    mount = Mount(monkeypatch)
     yield mount
     mount.answer()
 

@@ -297,23 +297,12 @@ async def test_two_daemons_with_one_identity(root: Path) -> None:
 # --- a storage that hangs ---
 
 
-async def test_a_storage_that_hangs_and_comes_back(root: Path, mount: Mount, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_storage_that_hangs_and_comes_back(root: Path, mount: Mount) -> None:
     files = Files(root, threads=2, timeout_seconds=0.4)
     guard = files.guard = StorageGuard(files, IDENTITY, answer_seconds=0.1)
     assert (await guard.establish(adopt=True)).is_ok
-    real_open, real_statvfs = os.open, os.statvfs
-
-    def hanging_open(path: str | Path, *args: int, dir_fd: int | None = None) -> int:
-        if path == root:
-            mount.ask()
-        return real_open(path, *args, dir_fd=dir_fd)
-
-    def hanging_statvfs(path: Path) -> os.statvfs_result:
-        mount.ask()
-        return real_statvfs(path)
-
-    monkeypatch.setattr(os, "open", hanging_open)
-    monkeypatch.setattr(os, "statvfs", hanging_statvfs)
+    mount.holds("open", lambda path, *_: path == root)
+    mount.holds("statvfs", lambda _: True)
 
     asked_before = asyncio.create_task(files.disk())
     await until(lambda: mount.calls == 1)

@@ -109,40 +109,21 @@ async def test_a_link_that_takes_a_folders_place_after_the_look(
     await until(lambda: open_clips() == 0)
 
 
-async def test_who_is_given_up_while_it_opens_is_closed_when_it_is_open(
-    root: Path, clip: Path, mount: Mount, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_who_is_given_up_while_it_opens_is_closed_when_it_is_open(root: Path, clip: Path, mount: Mount) -> None:
     files = Files(root, threads=2, timeout_seconds=1.0)
-    real_open = os.open
-
-    def slow_open(path: str | Path, flags: int, *args: int, **options: int) -> int:
-        if Path(path) == clip:
-            mount.ask()
-        return real_open(path, flags, *args, **options)
-
-    monkeypatch.setattr(os, "open", slow_open)
+    mount.holds("open", lambda path, *_: Path(path) == clip)
     with pytest.raises(StorageUnavailableError):
         await files.open_reading(CLIP, whole)
     mount.answer()
     await until(lambda: files.hung == 0)
-    monkeypatch.undo()
     assert open_clips() == 0
     assert await content_of(await files.open_reading(CLIP, whole)) == CONTENT
     files.close()
 
 
-async def test_a_read_that_hangs_is_given_up_and_closed_when_it_returns(
-    root: Path, clip: Path, mount: Mount, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_read_that_hangs_is_given_up_and_closed_when_it_returns(root: Path, clip: Path, mount: Mount) -> None:
     files = Files(root, threads=2, timeout_seconds=1.0)
-    real_read = os.pread
-
-    def slow_read(descriptor: int, count: int, at: int) -> bytes:
-        if at:
-            mount.ask()
-        return real_read(descriptor, count, at)
-
-    monkeypatch.setattr(os, "pread", slow_read)
+    mount.holds("pread", lambda _descriptor, _count, at: at > 0)
     reading = await files.open_reading(CLIP, whole)
     with pytest.raises(StorageUnavailableError):
         async with asyncio.timeout(5):

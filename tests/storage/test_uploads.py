@@ -302,18 +302,11 @@ async def test_no_room_for_the_rest(guarded: Files, root: Path) -> None:
     await send(guarded, b"clip")
 
 
-async def test_a_write_that_hangs(root: Path, mount: Mount, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_write_that_hangs(root: Path, mount: Mount) -> None:
     """It takes effect when nobody waits for it any more: the upload goes on where the file says."""
     content = random.Random(5).randbytes(2 * uploads.WRITE_BYTES)
     files = Files(root, threads=2, timeout_seconds=0.3)
-    real = os.pwrite
-
-    def pwrite(descriptor: int, data: memoryview, offset: int) -> int:
-        if offset:
-            mount.ask()
-        return real(descriptor, data, offset)
-
-    monkeypatch.setattr(os, "pwrite", pwrite)
+    mount.holds("pwrite", lambda _descriptor, _data, offset: offset > 0)
     with pytest.raises(StorageUnavailableError):
         await send(files, content)
     assert files.hung == 1
@@ -326,20 +319,11 @@ async def test_a_write_that_hangs(root: Path, mount: Mount, monkeypatch: pytest.
     files.close()
 
 
-async def test_a_publication_that_hangs_does_not_publish_what_came_since(
-    root: Path, mount: Mount, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_publication_that_hangs_does_not_publish_what_came_since(root: Path, mount: Mount) -> None:
     files = Files(root, threads=2, timeout_seconds=0.3)
-    real = os.fsync
-
-    def fsync(descriptor: int) -> None:
-        if not mount.calls:
-            mount.ask()
-        real(descriptor)
-
     upload = await files.open_upload(VIDEO, limit_bytes=LIMIT)
     await upload.write(b"first")
-    monkeypatch.setattr(os, "fsync", fsync)
+    mount.holds("fsync", lambda _: not mount.calls)
     with pytest.raises(StorageUnavailableError):
         await upload.finish()
     await upload.suspend()
@@ -353,19 +337,10 @@ async def test_a_publication_that_hangs_does_not_publish_what_came_since(
     files.close()
 
 
-async def test_a_request_that_is_cancelled_leaves_something_to_go_on_with(
-    root: Path, mount: Mount, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_request_that_is_cancelled_leaves_something_to_go_on_with(root: Path, mount: Mount) -> None:
     content = random.Random(6).randbytes(3 * uploads.WRITE_BYTES)
     files = Files(root, threads=2, timeout_seconds=10)
-    real = os.pwrite
-
-    def pwrite(descriptor: int, data: memoryview, offset: int) -> int:
-        if offset:
-            mount.ask()
-        return real(descriptor, data, offset)
-
-    monkeypatch.setattr(os, "pwrite", pwrite)
+    mount.holds("pwrite", lambda _descriptor, _data, offset: offset > 0)
     task = asyncio.create_task(send(files, content))
     await until(lambda: mount.calls == 1)
     task.cancel()
