@@ -1,6 +1,7 @@
 """The pages of live pictures, and the addresses of one camera's pictures for programs that run no script."""
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -22,6 +23,8 @@ from securitycamd.web.ui.live_view import LIVE_URL, camera_context, wall_context
 BOUNDARY: Final = "FRAME"
 FIRST_PICTURE_SECONDS: Final = 20.0
 """How long a program waits for the first picture before it is told that there is none."""
+LOOK_SECONDS: Final = 5.0
+"""How long it may take until it is noticed that a viewer left while there were no pictures to send."""
 
 
 class StillQuery(Input):
@@ -88,7 +91,7 @@ async def stream(call: Call[CameraPath, None, None]) -> web.StreamResponse:
         await response.prepare(call.request)
         bound_what_lies_unsent(call.request)
         try:
-            await _send_pictures(response, relay, viewer, call.parts.settings.current.live.stall_seconds)
+            await _send_pictures(call, response, relay, viewer)
         except ConnectionError:
             pass  # the viewer left
         except TimeoutError:
@@ -111,9 +114,13 @@ async def _first_picture(relay: Relay, viewer: Viewer) -> None:
         raise CameraUnavailableError("The camera sends no picture.") from None
 
 
-async def _send_pictures(response: web.StreamResponse, relay: Relay, viewer: Viewer, stall_seconds: float) -> None:
+async def _send_pictures(
+    call: Call[CameraPath, None, None], response: web.StreamResponse, relay: Relay, viewer: Viewer
+) -> None:
+    stall_seconds = call.parts.settings.current.live.stall_seconds
     number = 0
-    while not viewer.ended:
+    # Where no picture is to be written nothing else tells that the viewer left: its connection is gone then.
+    while not viewer.ended and call.request.transport is not None:
         frame = relay.frame
         if frame is not None and frame.number != number:
             number = frame.number
@@ -121,7 +128,9 @@ async def _send_pictures(response: web.StreamResponse, relay: Relay, viewer: Vie
             head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
             async with asyncio.timeout(stall_seconds):
                 await response.write(b"".join((head.encode(), picture, b"\r\n")))
-        await viewer.woken()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_SECONDS):
+                await viewer.woken()
 
 
 _END_SENTENCES: Final = {

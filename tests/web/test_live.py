@@ -11,6 +11,7 @@ import pytest
 from aiohttp import WSMsgType
 
 from securitycamd.cameras.multipart import PictureParser
+from securitycamd.web import live_pages
 from tests.cameras.conftest import until
 from tests.cameras.scripted import HEAD, ScriptedAgent, part, picture, running
 from tests.conftest import Site
@@ -181,6 +182,14 @@ async def big(agent: ScriptedAgent, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.02)
 
 
+async def one_and_no_more(agent: ScriptedAgent, writer: asyncio.StreamWriter) -> None:
+    """A single picture; then nothing, for ever."""
+    agent.pictures += 1
+    writer.write(HEAD + part(picture(agent.pictures)))
+    await writer.drain()
+    await asyncio.Event().wait()
+
+
 async def test_a_viewer_that_reads_nothing_is_let_go_and_harms_nobody(site: Site, agents: list[ScriptedAgent]) -> None:
     agents[0].script = big
     reader, writer = await asyncio.open_connection(site.client.host, site.client.port, limit=1024)
@@ -245,6 +254,20 @@ async def test_the_endless_image_ends_with_the_stream(make_live_site: MakeSite) 
     site = await make_live_site(max_minutes=1 / 60)
     async with asyncio.timeout(20), site.client.get("/live/camera_1.mjpeg") as response:
         await response.read()
+
+
+async def test_who_leaves_the_endless_image_while_no_picture_comes_is_not_kept(
+    make_live_site: MakeSite, agents: list[ScriptedAgent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_pages, "LOOK_SECONDS", 0.1)
+    agents[0].script = one_and_no_more
+    site = await make_live_site(stall_seconds=60)
+    async with site.client.get("/live/camera_1.mjpeg") as response:
+        await response.content.readuntil(b"\xff\xd9")
+        assert site.shared.live._viewers == 1
+    await until(lambda: not site.shared.live._viewers)
+    await until(lambda: not agents[0].streaming)
+    assert agents[0].pictures == 1
 
 
 async def test_the_endless_image_of_a_camera_that_is_away_is_an_error(site: Site, agents: list[ScriptedAgent]) -> None:
