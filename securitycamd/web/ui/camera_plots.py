@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from securitycamd.domain.coverage import Cover, CoverPart, shares
 from securitycamd.services.camera_details import ActivitySpan, HourOfEvents
 from securitycamd.web.ui.camera_contexts import CoverKind, LegendEntry, Outage, Plot, PlotRow, Strip, StripPart
-from securitycamd.web.ui.words import count, moment
+from securitycamd.web.ui.words import count, counted, moment
 
 LENGTH: Final = 1000.0
 """Of a strip and of a plot, in its own units."""
@@ -152,17 +152,13 @@ def _summary(hours: Sequence[HourOfEvents], total: int, highest: int, zone: Zone
     day = _inside(at.day)
     on = day if day in {"today", "yesterday"} else f"on {day}"
     if total == highest:
-        return f"{_events(total)}, {on} at {at.clock[:5]}"
-    return f"{_events(total)}; busiest hour: {on} at {at.clock[:5]}, with {count(highest)}"
+        return f"{counted(total, 'event')}, {on} at {at.clock[:5]}"
+    return f"{counted(total, 'event')}; busiest hour: {on} at {at.clock[:5]}, with {count(highest)}"
 
 
 def _inside(day: str) -> str:
     """A day's name as it stands inside a sentence."""
     return day.lower() if day in {"Today", "Yesterday"} else day
-
-
-def _events(number: int) -> str:
-    return "1 event" if number == 1 else f"{count(number)} events"
 
 
 def _outline(hours: Sequence[HourOfEvents], highest: int, span: ActivitySpan) -> str:

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from ipaddress import ip_address
 from typing import Final, Literal
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from securitycamd.domain.agents import AgentStatus
 from securitycamd.domain.models import Camera
@@ -22,15 +21,14 @@ from securitycamd.web.ui.camera_contexts import (
 )
 from securitycamd.web.ui.camera_plots import lasting, outages, plot, strip
 from securitycamd.web.ui.contexts import Action, Fact, Site
-from securitycamd.web.ui.frame import frame, is_online
-from securitycamd.web.ui.words import age, count, media_url, moment, size
+from securitycamd.web.ui.frame import agent_url, frame, is_loopback, is_online
+from securitycamd.web.ui.words import age, count, counted, media_url, moment, size
 
 CAMERAS_URL: Final = "/cameras"
 EAGER_PICTURES: Final = 4
 CLOCK_GOOD_SECONDS: Final = 2.0
 """An offset that the measurement itself may have."""
 CLOCK_BAD_SECONDS: Final = 10.0
-API_PATH: Final = "/api/v1"
 
 
 def camera_url(camera_id: str) -> str:
@@ -52,20 +50,12 @@ def cameras_context(found: Sequence[CameraOverview], *, site: Site, now: datetim
     today = sum(one.events_today for one in listed)
     return CamerasContext(
         frame=surround,
-        summary=f"{surround.cameras_summary} · {_events(today)} today" if listed else "",
+        summary=f"{surround.cameras_summary} · {counted(today, 'event')} today" if listed else "",
         cards=tuple(_card(one, number, site, now) for number, one in enumerate(listed)),
         put_away=tuple(_put_away(one) for one in found if not one.camera.is_listed),
-        agent_url=server_url.rstrip("/") + API_PATH,
-        agent_url_is_local=_is_loopback(server_url),
+        agent_url=agent_url(server_url),
+        agent_url_is_local=is_loopback(server_url),
     )
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _card(one: CameraOverview, number: int, site: Site, now: datetime) -> CameraCard:
@@ -78,7 +68,7 @@ def _card(one: CameraOverview, number: int, site: Site, now: datetime) -> Camera
         is_eager=number < EAGER_PICTURES,
         state=_mark(camera, one.agent, site, now),
         last_heard=moment(camera.last_seen, site.zone, now),
-        events_today=f"{_events(one.events_today)} today",
+        events_today=f"{counted(one.events_today, 'event')} today",
         newest_at=moment(one.newest.at, site.zone, now) if one.newest else None,
         strip=strip(one.coverage, ActivitySpan.DAY, site.zone, now),
     )
@@ -87,16 +77,12 @@ def _card(one: CameraOverview, number: int, site: Site, now: datetime) -> Camera
 def _put_away(one: CameraOverview) -> PutAway:
     if one.progress is not None:
         gone = one.progress.events_total - one.progress.events_left
-        why = f"being removed: {count(gone)} of {_events(one.progress.events_total)} are gone"
+        why = f"being removed: {count(gone)} of {counted(one.progress.events_total, 'event')} are gone"
     elif one.camera.removal is CameraRemoval.RETIRED:
         why = "removed; its events are still here"
     else:
         why = "hidden; it records on"
     return PutAway(one.camera.name, camera_url(one.camera.camera_id), why)
-
-
-def _events(number: int) -> str:
-    return "1 event" if number == 1 else f"{count(number)} events"
 
 
 def _mark(camera: Camera, agent: AgentStatus | None, site: Site, now: datetime) -> CameraMark:
@@ -220,7 +206,7 @@ def _removing(progress: Progress | None) -> Removing | None:
         return None
     gone = progress.events_total - progress.events_left
     percent = 100 * gone / progress.events_total if progress.events_total else 100.0
-    words = f"Being removed: {count(gone)} of {_events(progress.events_total)} are gone."
+    words = f"Being removed: {count(gone)} of {counted(progress.events_total, 'event')} are gone."
     return Removing(words, round(percent, 1), progress.trouble or "")
 
 
@@ -238,7 +224,7 @@ def _manage(details: CameraDetails, site: Site, now: datetime) -> Manage:
         agent_location=camera.agent_location,
         is_hidden=camera.is_hidden,
         removal=removal,
-        footage_words=f"{_events(details.events_total)}{starred}, {size(details.use.size_bytes)}",
+        footage_words=f"{counted(details.events_total, 'event')}{starred}, {size(details.use.size_bytes)}",
         has_events=details.events_total > 0,
         online_warning=(
             "It is online: its agent would go on recording. Switch the agent off first and wait until the camera is"

@@ -129,6 +129,15 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
+class Option:
+    """One value of a form's field; of several that can be on at once, one of those."""
+
+    value: str
+    label: str
+    is_on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StepView:
     """One step of an event in words."""
 

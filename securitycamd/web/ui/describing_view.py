@@ -11,7 +11,7 @@ from securitycamd.services.breaker import BreakerReport, BreakerState
 from securitycamd.supervision import TaskReport, TaskState
 from securitycamd.web.ui.contexts import Fact, Site
 from securitycamd.web.ui.system_contexts import DescribingView
-from securitycamd.web.ui.words import age, count, moment, span
+from securitycamd.web.ui.words import age, count, counted, moment, span
 
 TASK: Final = "analyser"
 PULL: Final = "securitycamd ai pull"
@@ -86,7 +86,7 @@ def _facts(ai: AiStatus, now: datetime) -> Iterable[Fact]:
     settings = ai.settings
     yield Fact("Server", urlsplit(settings.url).netloc.rpartition("@")[2])
     yield Fact("Models", " and ".join(settings.models))
-    yield Fact("At a time", _events(settings.concurrency))
+    yield Fact("At a time", counted(settings.concurrency, "event"))
     if ai.backlog is None:
         yield Fact("Backlog", "not known while the database is away")
         return
@@ -101,12 +101,8 @@ def _backlog_facts(backlog: Backlog, now: datetime) -> Iterable[Fact]:
         yield Fact("Failed", count(backlog.failed))
     if backlog.seconds_each is not None:
         yield Fact("Takes", f"{backlog.seconds_each:.1f} s an event")
-    yield Fact("Come a day", _events(backlog.arrivals_a_day))
+    yield Fact("Come a day", counted(backlog.arrivals_a_day, "event"))
     yield Fact("Done", _done(backlog))
-
-
-def _events(number: int) -> str:
-    return "1 event" if number == 1 else f"{count(number)} events"
 
 
 def _done(backlog: Backlog) -> str:

@@ -18,7 +18,7 @@ from securitycamd.web.ui.digest_contexts import (
     Share,
 )
 from securitycamd.web.ui.frame import frame
-from securitycamd.web.ui.words import count, day_name, moment
+from securitycamd.web.ui.words import count, counted, day_name, moment
 
 DIGESTS_URL: Final = "/digests"
 PAGE_SIZE: Final = 20
@@ -115,7 +115,7 @@ def _card(digest: Digest, site: Site, now: datetime) -> DigestCard:
         day=_day(digest.day, site, now),
         lead=text,
         is_waiting=is_waiting,
-        numbers="1 event" if events == 1 else f"{count(events)} events" if events else "",
+        numbers=counted(events, "event") if events else "",
         shares=shares,
         shares_label=", ".join(share.label for share in shares),
     )

@@ -29,7 +29,7 @@ from securitycamd.web.ui.frame import frame
 from securitycamd.web.ui.query import GalleryQuery
 from securitycamd.web.ui.seen import badge_of, detections, objects_text, percent_text, tags_of
 from securitycamd.web.ui.stages import available, event_steps, picture_url
-from securitycamd.web.ui.words import count, duration, media_url, moment, size
+from securitycamd.web.ui.words import count, counted, duration, media_url, moment, size
 
 STORAGE_AWAY: Final = (
     "The footage storage does not answer. Pictures and clip show again once it is back; none are lost."
@@ -216,7 +216,7 @@ def _going(event: Event, sizes: Mapping[str, int] | None) -> Iterable[str]:
         yield f"the clip{length} ({size(sum(found[path] for path in clips if path))})"
     pictures = [path for path in (event.image_a_path, event.image_b_path, event.thumbnail_path) if path in found]
     if pictures:
-        number = "1 picture" if len(pictures) == 1 else f"{len(pictures)} pictures"
+        number = counted(len(pictures), "picture")
         yield f"{number} ({size(sum(found[path] for path in pictures if path))})"
     if event.ai_description or event.ai_phrase:
         yield "its description"
@@ -337,7 +337,7 @@ def _log(event: Event, around: Around, *, site: Site, now: datetime) -> LogView 
         for line in reversed(around.lines)
     )
     since, until = (event.timestamp.astimezone(site.zone) + way * AROUND for way in (-1, 1))
-    number = "1 line" if around.lines_total == 1 else f"{count(around.lines_total)} lines"
+    number = counted(around.lines_total, "line")
     cut = f"; the last {len(lines)} are shown" if around.lines_total > len(lines) else ""
     return LogView(
         summary=f"{number} within a minute of the motion{cut}" if lines else "",

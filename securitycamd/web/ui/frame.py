@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Final
+from urllib.parse import urlsplit
 
 from securitycamd.domain.models import Camera
 from securitycamd.domain.names import CameraStatus
@@ -19,6 +21,7 @@ from securitycamd.web.ui.contexts import (
 )
 from securitycamd.web.ui.words import age, moment
 
+API_PATH: Final = "/api/v1"
 OPENAPI_URL: Final = "/openapi.json"
 _HOME: Final = Action("Show events", "/", is_primary=True)
 
@@ -65,6 +68,20 @@ def _state(camera: Camera, *, site: Site, now: datetime) -> CameraState:
         age=age(camera.last_seen, now),
         last_seen=moment(camera.last_seen, site.zone, now),
     )
+
+
+def agent_url(server_url: str) -> str:
+    """What to give to an agent as this server's address; ``server_url`` is how the reader reached it."""
+    return server_url.rstrip("/") + API_PATH
+
+
+def is_loopback(url: str) -> bool:
+    """Whether ``url`` works on this machine only."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def is_online(camera: Camera, *, site: Site, now: datetime) -> bool:

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from securitycamd.domain.names import Category
 from securitycamd.domain.words import Piece
-from securitycamd.web.ui.contexts import Action, Badge, Frame, Moment, PageContext, StepView, Tag
+from securitycamd.web.ui.contexts import Action, Badge, Frame, Moment, Option, PageContext, StepView, Tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +35,6 @@ class CategoryChip:
     category: Category
     label: str
     url: str
-    is_on: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One value of a select."""
-
-    value: str
-    label: str
     is_on: bool
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
-from urllib.parse import urlsplit
 
 from securitycamd.domain.models import Camera, FoundPage
 from securitycamd.domain.names import Category, EventStatus
@@ -11,8 +10,8 @@ from securitycamd.domain.times import named_day, today
 from securitycamd.domain.words import read_search
 from securitycamd.web.schemas.places import place_text
 from securitycamd.web.ui.cards import NO_WORK, Work, day_groups
-from securitycamd.web.ui.contexts import Action, Site
-from securitycamd.web.ui.frame import frame, is_online
+from securitycamd.web.ui.contexts import Action, Option, Site
+from securitycamd.web.ui.frame import agent_url, frame, is_loopback, is_online
 from securitycamd.web.ui.gallery_contexts import (
     CameraChip,
     CategoryChip,
@@ -21,7 +20,6 @@ from securitycamd.web.ui.gallery_contexts import (
     FilterForm,
     GalleryContext,
     ListState,
-    Option,
     Pager,
     SearchForm,
     Select,
@@ -31,7 +29,6 @@ from securitycamd.web.ui.query import ALL_CAMERAS, NAMED_DAYS, NAMED_STRETCHES, 
 from securitycamd.web.ui.seen import CATEGORY_LABELS
 from securitycamd.web.ui.words import count, day_name
 
-API_PATH: Final = "/api/v1"
 CHIP_CATEGORIES: Final = (Category.PERSON, Category.VEHICLE, Category.ANIMAL, Category.PACKAGE)
 """Those that people ask for most; the rest is in the form."""
 STATUS_LABELS: Final = {
@@ -75,7 +72,6 @@ def gallery_context(
     where = _where(query, names)
     days = _day_words(query, site, now)
     title = " · ".join(["Events", *filter(None, (where, days.capitalize() if days in NAMED_DAYS else days))])
-    agent_url = server_url.rstrip("/") + API_PATH
     empty = None if page.items else _empty(page, names, query, site, now)
     return GalleryContext(
         frame=frame(title, "events", cameras=cameras, site=site, now=now),
@@ -111,8 +107,8 @@ def gallery_context(
             may_change=may_change,
             cameras=",".join(query.camera_id),
         ),
-        agent_url=agent_url,
-        agent_url_is_local=_is_loopback(agent_url),
+        agent_url=agent_url(server_url),
+        agent_url_is_local=is_loopback(server_url),
     )
 
 
@@ -369,9 +365,3 @@ def _no_match(names: Mapping[str, str], query: GalleryQuery, site: Site, now: da
         text,
         (Action("Show all events", everything, is_primary=True), *actions),
     )
-
-
-def _is_loopback(url: str) -> bool:
-    """Whether ``url`` works on this machine only."""
-    host = urlsplit(url).hostname or ""
-    return host in {"localhost", "::1"} or host.startswith("127.")

@@ -9,7 +9,7 @@ from securitycamd.domain.pictures import Poster
 from securitycamd.web.ui.contexts import Site
 from securitycamd.web.ui.frame import frame, is_online
 from securitycamd.web.ui.live_contexts import LiveCameraContext, LiveTile, LiveWallContext
-from securitycamd.web.ui.words import age, media_url, moment
+from securitycamd.web.ui.words import age, counted, media_url, moment
 
 LIVE_URL: Final = "/live"
 _DIGITS: Final = 9
@@ -86,5 +86,5 @@ def _tiles(
 
 def _summary(tiles: Sequence[LiveTile]) -> str:
     silent = sum(not tile.is_online for tile in tiles)
-    cameras = f"{len(tiles)} cameras" if len(tiles) != 1 else "1 camera"
+    cameras = counted(len(tiles), "camera")
     return f"{cameras}, {silent} offline" if silent else cameras

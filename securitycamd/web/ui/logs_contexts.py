@@ -3,24 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from securitycamd.web.ui.contexts import Action, Frame, PageContext
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """One choice among several that can be on at once."""
-
-    value: str
-    label: str
-    is_on: bool
-
-
-@dataclass(frozen=True, slots=True)
-class TextPart:
-    """A part of a message; ``is_hit``: what was searched for."""
-
-    text: str
-    is_hit: bool
+from securitycamd.domain.words import Piece
+from securitycamd.web.ui.contexts import Action, Frame, Option, PageContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +19,7 @@ class LineView:
     level: str
     source: str
     source_name: str
-    parts: tuple[TextPart, ...]
+    parts: tuple[Piece, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +31,14 @@ class LogsContext(PageContext):
     frame: Frame
     summary: str
     search: str
-    levels: tuple[Box, ...]
-    sources: tuple[Box, ...]
+    levels: tuple[Option, ...]
+    sources: tuple[Option, ...]
     sources_label: str
-    ranges: tuple[Box, ...]
+    ranges: tuple[Option, ...]
     since: str
     until: str
     zone_name: str
-    rows: tuple[Box, ...]
+    rows: tuple[Option, ...]
     lines: tuple[LineView, ...]
     nothing: str
     """What to say when there is no line."""

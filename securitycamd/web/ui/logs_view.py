@@ -7,11 +7,12 @@ from typing import Final
 from securitycamd.domain.log_search import FoundLines, Place
 from securitycamd.domain.models import Camera, LogLine
 from securitycamd.domain.names import CENTRAL_SOURCE, LogLevel
+from securitycamd.domain.words import Piece
 from securitycamd.web.schemas.log_search import LinesPageQuery, place_text
-from securitycamd.web.ui.contexts import Action, Site
+from securitycamd.web.ui.contexts import Action, Option, Site
 from securitycamd.web.ui.frame import frame
-from securitycamd.web.ui.logs_contexts import Box, LineView, LogsContext, TextPart
-from securitycamd.web.ui.words import count
+from securitycamd.web.ui.logs_contexts import LineView, LogsContext
+from securitycamd.web.ui.words import counted
 
 LOGS_URL: Final = "/logs"
 DOWNLOAD_URL: Final = "/api/v1/logs/download"
@@ -54,16 +55,16 @@ def logs_context(
     is_filtered = bool(query.parameters)
     return LogsContext(
         frame=frame("Logs", "logs", cameras=cameras, site=site, now=now),
-        summary=f"{count(total)} {'line' if total == 1 else 'lines'}" + (" to search" if query.q else ""),
+        summary=counted(total, "line") + (" to search" if query.q else ""),
         search=query.q,
-        levels=tuple(Box(level, level.capitalize(), level in query.level) for level in reversed(LogLevel)),
+        levels=tuple(Option(level, level.capitalize(), level in query.level) for level in reversed(LogLevel)),
         sources=tuple(_sources(sources, cameras, query, names)),
         sources_label=_chosen(query.source, names),
-        ranges=tuple(Box(value, label, value == (query.range or "")) for value, label in _RANGES.items()),
+        ranges=tuple(Option(value, label, value == (query.range or "")) for value, label in _RANGES.items()),
         since=_field(query.since, time.min),
         until=_field(query.until, time(23, 59)),
         zone_name=site.zone.key.replace("_", " "),
-        rows=tuple(Box(str(number), f"{count(number)} lines", number == rows) for number in ROWS),
+        rows=tuple(Option(str(number), counted(number, "line"), number == rows) for number in ROWS),
         lines=tuple(_line(line, names, query.q, site) for line in found.lines),
         nothing=_nothing(found, is_filtered=is_filtered),
         notice=_notice(found, site) if query.after is None else "",
@@ -96,10 +97,10 @@ def _first(found: FoundLines) -> str:
 
 def _sources(
     sources: Sequence[str], cameras: Sequence[Camera], query: LinesPageQuery, names: Mapping[str, str]
-) -> Iterable[Box]:
+) -> Iterable[Option]:
     known = {CENTRAL_SOURCE, *(camera.camera_id for camera in cameras), *sources, *query.source}
     for source in sorted(known, key=lambda source: (source != CENTRAL_SOURCE, names.get(source, source).casefold())):
-        yield Box(source, names.get(source, source), source in query.source)
+        yield Option(source, names.get(source, source), source in query.source)
 
 
 def _chosen(sources: Sequence[str], names: Mapping[str, str]) -> str:
@@ -133,7 +134,7 @@ def _line(line: LogLine, names: Mapping[str, str], text: str, site: Site) -> Lin
     )
 
 
-def marked(message: str, text: str) -> Iterable[TextPart]:
+def marked(message: str, text: str) -> Iterable[Piece]:
     """The message in parts, with every place of ``text`` a hit, whatever its case."""
     # Letters whose small form has another length would shift what follows; they are compared as they are.
     plain = "".join(small if len(small := letter.lower()) == 1 else letter for letter in message)
@@ -141,11 +142,11 @@ def marked(message: str, text: str) -> Iterable[TextPart]:
     at = 0
     while wanted and (hit := plain.find(wanted, at)) >= 0:
         if hit > at:
-            yield TextPart(message[at:hit], is_hit=False)
+            yield Piece(message[at:hit], is_hit=False)
         at = hit + len(wanted)
-        yield TextPart(message[hit:at], is_hit=True)
+        yield Piece(message[hit:at], is_hit=True)
     if at < len(message):
-        yield TextPart(message[at:], is_hit=False)
+        yield Piece(message[at:], is_hit=False)
 
 
 def _nothing(found: FoundLines, *, is_filtered: bool) -> str:

@@ -12,7 +12,7 @@ from securitycamd.services.retention import RetentionReport
 from securitycamd.web.ui.contexts import Fact, Site
 from securitycamd.web.ui.frame import frame
 from securitycamd.web.ui.storage_contexts import CameraUse, DiskShare, GoingDay, GoingRow, ShareKind, StorageContext
-from securitycamd.web.ui.words import MANY_DAYS, count, size, span
+from securitycamd.web.ui.words import MANY_DAYS, count, counted, size, span
 
 DAYS_SHOWN: Final = 7
 """Days of going that the page lists; the API and the command line tell of more."""
@@ -121,7 +121,7 @@ def _going(report: RetentionReport, names: Mapping[str, str]) -> Iterable[GoingD
 
 
 def _row(item: PlannedDay, report: RetentionReport, names: Mapping[str, str], today: date) -> GoingRow:
-    events = "1 event" if item.events == 1 else f"{count(item.events)} events"
+    events = counted(item.events, "event")
     amount = f"{events}, {size(item.size_bytes)}" if item.events else size(item.size_bytes)
     return GoingRow(
         camera_name=names.get(item.camera_id, item.camera_id),

@@ -14,7 +14,7 @@ from securitycamd.web.ui.contexts import Action, Site, Tag
 from securitycamd.web.ui.gallery_contexts import StripBar, StripPart, StripView
 from securitycamd.web.ui.query import GalleryQuery
 from securitycamd.web.ui.seen import CATEGORY_LABELS
-from securitycamd.web.ui.words import count, day_name
+from securitycamd.web.ui.words import count, counted, day_name
 
 DAYS_WITHOUT_A_DATE: Final = 30
 MOST_BARS: Final = 92
@@ -119,7 +119,7 @@ def _bar(slot: _Slot, tally: Mapping[Category, int], shown: Sequence[Category], 
     told = [
         f"{count(number)} {CATEGORY_LABELS[category]}" for category, number in zip(shown, cells, strict=True) if number
     ]
-    events = "no events" if not total else "1 event" if total == 1 else f"{count(total)} events"
+    events = counted(total, "event") if total else "no events"
     return StripBar(
         label=slot.label,
         title=f"{slot.label}: {events}" + (f", {', '.join(told)}" if told else ""),
@@ -165,7 +165,7 @@ def _heading(first: date, last: date, zone: ZoneInfo, now: datetime, *, is_day: 
 def _summary(total: int, people: int) -> str:
     if not total:
         return "nothing moved"
-    text = "1 event" if total == 1 else f"{count(total)} events"
+    text = counted(total, "event")
     return f"{text}, {count(people)} with people" if people else text
 
 

@@ -40,6 +40,11 @@ def count(value: float) -> str:
     return f"{value:,.0f}" if math.isfinite(value) else "-"
 
 
+def counted(number: int, thing: str) -> str:
+    """So many of a thing whose plural is regular: ``1 event``, ``48,213 events``."""
+    return f"{count(number)} {thing}" if number == 1 else f"{count(number)} {thing}s"
+
+
 def age(then: datetime, now: datetime) -> str:
     """How long ago in one unit: ``now``, ``12 s``, ``5 min``, ``2 h``, ``3 d``; as in ``static/app.js``."""
     seconds = (now - then).total_seconds()
