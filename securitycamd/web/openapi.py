@@ -98,13 +98,9 @@ def _errors(route: Route) -> dict[int, str]:
     if route.body is not None:
         errors |= {400: "The batch is empty", 413: "The body is too large"}
     if route.streams:
-        errors |= {409: "The file does not continue there", 413: "The file is too large"}
-    if route.method == "POST" and "tasks" in route.path:
-        errors[409] = "Not possible now"
-    if (route.tag == "storage" and route.method != "GET") or (
-        route.tag == "cameras" and route.method in {"POST", "DELETE"}
-    ):
-        errors[409] = "Not possible now"
+        errors[413] = "The file is too large"
+    if route.conflict:
+        errors[409] = route.conflict
     errors[503] = "The database or the storage is away; try again"
     return dict(sorted(errors.items()))
 

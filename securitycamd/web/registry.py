@@ -74,6 +74,8 @@ class Route:
     replies: Mapping[int, Any] = field(default_factory=dict)
     """Types of the JSON replies by status."""
     description: str = ""
+    conflict: str = ""
+    """What 409 means, where it can be the answer."""
     streams: bool = False
     """Whether it reads its body itself, piece by piece, and bounds it itself."""
     page: bool = False

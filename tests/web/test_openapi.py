@@ -144,6 +144,18 @@ def test_every_operation_tells_its_errors(document: dict[str, Any]) -> None:
                 assert schema == {"$ref": "#/components/schemas/Problem"}
 
 
+def test_what_can_be_in_the_way_of_a_change_is_told(document: dict[str, Any]) -> None:
+    told = {
+        (method, path): operation["responses"]["409"]["description"]
+        for method, path, operation in operations(document)
+        if "409" in operation["responses"]
+    }
+    assert told == {(route.method, route.path): route.conflict for route in API_ROUTES if route.conflict}
+    by_hand = {(method, path) for method, path, operation in operations(document) if "409" in str(operation)}
+    assert by_hand == set(told)
+    assert told["PATCH", "/api/v1/events/{id}"] == "It is being removed"
+
+
 async def test_documented_and_routed_are_the_same(site: Site) -> None:
     document = await site.json("GET", "/openapi.json")
     documented = {(method, path) for method, path, _ in operations(document)}

@@ -98,6 +98,7 @@ ROUTES: Final = [
         tag="events",
         path_model=EventPath,
         replies={200: RetriedReply},
+        conflict="It is being described now, or has no pictures yet",
     ),
 ]
 PAGE_ROUTES: Final = [

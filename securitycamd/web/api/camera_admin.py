@@ -145,6 +145,7 @@ ROUTES: Final = [
         path_model=CameraPath,
         query_model=CameraRemoveQuery,
         replies={200: RemovalReply, 202: RemovalReply},
+        conflict="It is online and `force` was not said, or its footage is being removed",
         description=(
             "Without footage the camera leaves every list and its events stay; an agent that registers again brings it"
             " back. With footage (202) its events go one after another in the background, starred ones too, and the"
@@ -161,6 +162,7 @@ ROUTES: Final = [
         tag="cameras",
         path_model=CameraPath,
         replies={200: CameraReply},
+        conflict="It is not removed",
         description="What has gone already stays gone. 409 when the camera is not removed.",
     ),
     Route(

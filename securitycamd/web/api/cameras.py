@@ -55,6 +55,7 @@ ROUTES: Final = [
         tag="cameras",
         body=CameraRegister,
         replies={200: CameraReply, 201: CameraReply},
+        conflict="Its footage is being removed; ask again until it is gone",
         description=(
             "201 the first time, 200 afterwards. The camera counts as online from then on. 409 while it is being"
             " removed with its footage: ask again until it is gone."

@@ -61,6 +61,7 @@ ROUTES: Final = [
         tag="events",
         path_model=EventJobPath,
         replies={200: RetriedReply},
+        conflict="It is running, or was done",
         description="What failed, ended with a complaint or waits is tried next; 409 when it is running or was done.",
     ),
 ]

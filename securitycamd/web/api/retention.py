@@ -58,6 +58,7 @@ ROUTES: Final = [
         tag="retention",
         path_model=EventPath,
         replies={200: EventReply},
+        conflict="It is being removed",
     ),
     Route(
         "DELETE",
@@ -68,6 +69,7 @@ ROUTES: Final = [
         tag="retention",
         path_model=EventPath,
         replies={200: EventReply},
+        conflict="It is being removed",
     ),
     Route(
         "DELETE",
@@ -79,6 +81,7 @@ ROUTES: Final = [
         path_model=EventPath,
         query_model=DeleteQuery,
         replies={200: RemovedReply},
+        conflict="It is starred and `force` was not said, or it is worked on",
         description="For good. Answered with 409 while it is starred (unless `force=true`) or worked on.",
     ),
 ]

@@ -46,6 +46,7 @@ ROUTES: Final = [
         path_model=EventPath,
         body=EventChange,
         replies={200: EventReply},
+        conflict="It is being removed",
         description="What is left out stays as it is. 409 while the event is being removed.",
     ),
     Route(

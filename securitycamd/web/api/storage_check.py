@@ -47,6 +47,7 @@ ROUTES: Final = [
         start,
         tag="storage",
         replies={200: CheckReply},
+        conflict="Another is under way",
         description="Begins it; how far it is, is told by GET. 409 while another is under way.",
     ),
     Route(
@@ -58,6 +59,7 @@ ROUTES: Final = [
         tag="storage",
         body=CheckRepair,
         replies={200: CheckReply},
+        conflict="Another is under way",
         description="Files that fit are linked, paths of files that are gone are cleared, sizes are measured again, and"
         " our own old temporaries are removed. Nothing is mended when more than a tenth of all footage is gone, unless"
         " `force` is set.",

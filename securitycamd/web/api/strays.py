@@ -67,6 +67,7 @@ ROUTES: Final = [
         tag="storage",
         body=StrayLink,
         replies={200: EventReply},
+        conflict="The event is of another camera, has such a file or is being removed",
         description="The number and the time in its name do not count; it gets the name of the event's files.",
     ),
     Route(
@@ -78,6 +79,7 @@ ROUTES: Final = [
         tag="storage",
         query_model=StrayPathQuery,
         replies={200: StrayRemovedReply},
+        conflict="It belongs to an event by now",
         description="For good. Only files on the list of strays can be removed so.",
     ),
 ]

@@ -105,6 +105,7 @@ ROUTES: Final = [
         path_model=UploadPath,
         query_model=UploadQuery,
         replies={201: EventReply, 202: UploadProgress},
+        conflict="The file does not continue there, or is being received already",
         streams=True,
         description=(
             "The body is the file. `Content-Digest` (SHA-256 of the whole file) is checked when given. A large file may"
