@@ -7,7 +7,7 @@ from aiohttp import web
 
 from securitycamd.domain.errors import InvalidError
 from securitycamd.domain.principal import Audience
-from securitycamd.web.pages import render, site_of
+from securitycamd.web.pages import reached_at, render, site_of
 from securitycamd.web.registry import Call, Route, read_form
 from securitycamd.web.schemas.common import CameraPath
 from securitycamd.web.ui.camera_view import CAMERAS_URL, camera_context, camera_url, cameras_context
@@ -21,7 +21,7 @@ async def cameras(call: Call[None, None, None]) -> web.Response:
         await call.parts.camera_details.overview(call.principal),
         site=site_of(call.request),
         now=datetime.now(UTC),
-        server_url=f"{call.request.scheme}://{call.request.headers.get('Host', 'localhost')}",
+        server_url=reached_at(call.request),
     )
     return render(call.request, context)
 

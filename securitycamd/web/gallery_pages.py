@@ -14,7 +14,7 @@ from securitycamd.domain.models import Event
 from securitycamd.domain.names import ConversionStatus
 from securitycamd.domain.principal import Audience
 from securitycamd.domain.times import day_bounds
-from securitycamd.web.pages import error_page, render, site_of
+from securitycamd.web.pages import error_page, reached_at, render, site_of
 from securitycamd.web.registry import Call, Input, Route, json_reply
 from securitycamd.web.theme import REMEMBERED_SECONDS
 from securitycamd.web.ui.cards import Work, cards_context
@@ -125,7 +125,7 @@ async def _context(call: Call[Any, Any, Any], query: GalleryQuery) -> GalleryCon
         query,
         site=site,
         now=now,
-        server_url=f"{call.request.scheme}://{call.request.headers.get('Host', 'localhost')}",
+        server_url=reached_at(call.request),
         strip=await _strip(call, query, site=site, now=now),
         work=await _work(call, page.items),
         notice=None if call.parts.storage.is_usable else STORAGE_AWAY,

@@ -41,6 +41,11 @@ def site_of(request: web.Request) -> Site:
     return replace(Site.of(request.app[keys.PARTS].settings.current), theme=chosen_theme(request))
 
 
+def reached_at(request: web.Request) -> str:
+    """Where the reader reaches this server: ``http://host:8000``."""
+    return f"{request.scheme}://{request.headers.get('Host', 'localhost')}"
+
+
 async def storage(call: Call[None, None, None]) -> web.Response:
     """What is kept, what goes next and why."""
     context = storage_context(

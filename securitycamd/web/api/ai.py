@@ -8,14 +8,12 @@ from aiohttp import web
 from securitycamd.domain.jobs import JobKind
 from securitycamd.domain.principal import Audience
 from securitycamd.services.reruns import Rerun
-from securitycamd.supervision import TaskState
 from securitycamd.web.registry import Call, Route, json_reply
 from securitycamd.web.schemas.ai import AiReply, AnalysisReply, RerunBody, RerunReply, ai_reply, analysis_reply
 from securitycamd.web.schemas.events import EventPath
 from securitycamd.web.schemas.jobs import RetriedReply
+from securitycamd.web.ui.describing_view import is_paused
 from securitycamd.web.ui.query import GalleryQuery
-
-ANALYSER: Final = "analyser"
 
 
 async def ai_status(call: Call[None, None, None]) -> web.Response:
@@ -25,8 +23,7 @@ async def ai_status(call: Call[None, None, None]) -> web.Response:
 
 async def ai_now(call: Call[None, None, None]) -> dict[str, Any]:
     """The same as :class:`AiReply` describes it."""
-    tasks = call.parts.supervisor.reports()
-    paused = any(task.name == ANALYSER and task.state is TaskState.PAUSED for task in tasks)
+    paused = is_paused(call.parts.supervisor.reports())
     zone = call.parts.settings.current.site.zone
     return ai_reply(await call.parts.ai_status.status(), zone, paused=paused, now=datetime.now(UTC))
 

@@ -6,6 +6,7 @@ from typing import Final
 from aiohttp import web
 
 from securitycamd.domain.principal import Audience
+from securitycamd.web.api.cameras import camera_now
 from securitycamd.web.registry import Call, Route, json_reply
 from securitycamd.web.schemas.camera_admin import (
     ActivityReply,
@@ -24,7 +25,7 @@ from securitycamd.web.schemas.camera_admin import (
     plan_reply,
     removal_reply,
 )
-from securitycamd.web.schemas.cameras import CameraReply, camera_reply
+from securitycamd.web.schemas.cameras import CameraReply
 from securitycamd.web.schemas.common import CameraPath
 
 
@@ -42,9 +43,7 @@ async def change_camera(call: Call[CameraPath, None, CameraChange]) -> web.Respo
     camera = await call.parts.cameras.describe(
         call.principal, call.path.camera_id, name=told.name, location=told.location, is_hidden=told.hidden
     )
-    settings = call.parts.settings.current
-    silence = settings.agents.offline_after_seconds
-    return json_reply(camera_reply(camera, datetime.now(UTC), settings.site.zone, silence))
+    return json_reply(camera_now(call, camera))
 
 
 async def refresh(call: Call[CameraPath, None, None]) -> web.Response:
@@ -70,9 +69,7 @@ async def remove(call: Call[CameraPath, CameraRemoveQuery, None]) -> web.Respons
 async def restore(call: Call[CameraPath, None, None]) -> web.Response:
     """Stop a removal, or bring a removed camera back."""
     camera = await call.parts.camera_removal.undo(call.principal, call.path.camera_id)
-    settings = call.parts.settings.current
-    silence = settings.agents.offline_after_seconds
-    return json_reply(camera_reply(camera, datetime.now(UTC), settings.site.zone, silence))
+    return json_reply(camera_now(call, camera))
 
 
 async def activity(call: Call[CameraPath, SpanQuery, None]) -> web.Response:

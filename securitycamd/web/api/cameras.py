@@ -1,11 +1,11 @@
 """``/api/v1/cameras``."""
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
-from securitycamd.domain.models import CameraRegistration
+from securitycamd.domain.models import Camera, CameraRegistration
 from securitycamd.domain.principal import Audience
 from securitycamd.web.registry import Call, Route, json_reply
 from securitycamd.web.schemas.cameras import CameraListQuery, CameraRegister, CameraReply, camera_reply
@@ -18,9 +18,13 @@ async def register(call: Call[None, None, CameraRegister]) -> web.Response:
     camera, is_new = await call.parts.cameras.register(
         call.principal, CameraRegistration(told.camera_id, told.name, told.location, told.ip_address)
     )
+    return json_reply(camera_now(call, camera), 201 if is_new else 200)
+
+
+def camera_now(call: Call[Any, Any, Any], camera: Camera) -> dict[str, Any]:
+    """A camera as :class:`CameraReply` describes it, at this moment."""
     settings = call.parts.settings.current
-    reply = camera_reply(camera, datetime.now(UTC), settings.site.zone, settings.agents.offline_after_seconds)
-    return json_reply(reply, 201 if is_new else 200)
+    return camera_reply(camera, datetime.now(UTC), settings.site.zone, settings.agents.offline_after_seconds)
 
 
 async def list_cameras(call: Call[None, CameraListQuery, None]) -> web.Response:
@@ -31,18 +35,13 @@ async def list_cameras(call: Call[None, CameraListQuery, None]) -> web.Response:
         for camera in await call.parts.cameras.everything(call.principal)
         if (wanted.hidden or not camera.is_hidden) and (wanted.removed or camera.removal is None)
     ]
-    settings = call.parts.settings.current
-    zone, silence, now = settings.site.zone, settings.agents.offline_after_seconds, datetime.now(UTC)
-    return json_reply([camera_reply(camera, now, zone, silence) for camera in cameras])
+    return json_reply([camera_now(call, camera) for camera in cameras])
 
 
 async def get_camera(call: Call[CameraPath, None, None]) -> web.Response:
     """One camera."""
     camera = await call.parts.cameras.get(call.principal, call.path.camera_id)
-    settings = call.parts.settings.current
-    return json_reply(
-        camera_reply(camera, datetime.now(UTC), settings.site.zone, settings.agents.offline_after_seconds)
-    )
+    return json_reply(camera_now(call, camera))
 
 
 ROUTES: Final = [

@@ -10,7 +10,7 @@ from securitycamd.domain.snippets import snippets
 from securitycamd.domain.times import EARLIEST
 from securitycamd.domain.words import read_search
 from securitycamd.web.registry import Call, Route, json_reply
-from securitycamd.web.schemas.common import span_of
+from securitycamd.web.schemas.common import local, span_of
 from securitycamd.web.schemas.events import EventListReply, EventPath, event_reply
 from securitycamd.web.schemas.finding import (
     FindQuery,
@@ -65,7 +65,7 @@ async def list_events(call: Call[None, FindQuery, None]) -> web.Response:
                 for snippet in snippets(event, search)
             ],
             "ignored": search.ignored,
-            "searched_to": None if page.searched_to is None else page.searched_to.astimezone(zone),
+            "searched_to": local(page.searched_to, zone),
         }
     )
 

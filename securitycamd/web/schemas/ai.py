@@ -12,7 +12,7 @@ from securitycamd.domain.times import Span, named_day
 from securitycamd.services.ai_status import AiStatus, Backlog
 from securitycamd.services.breaker import BreakerState
 from securitycamd.web.registry import Input
-from securitycamd.web.schemas.common import Bound, CameraId, span_of
+from securitycamd.web.schemas.common import Bound, CameraId, local, span_of
 
 
 class AnalysisReply(BaseModel):
@@ -121,7 +121,7 @@ def analysis_reply(event_id: int, record: AnalysisRecord, zone: ZoneInfo) -> dic
         "still_notes": record.still_notes,
         "runs": record.runs,
         "faults": record.faults,
-        "finished_at": _local(record.finished_at, zone),
+        "finished_at": local(record.finished_at, zone),
     }
 
 
@@ -142,9 +142,9 @@ def ai_reply(status: AiStatus, zone: ZoneInfo, *, paused: bool, now: datetime) -
         "concurrency": settings.concurrency,
         "breaker": {
             "state": breaker.state,
-            "since": _local(breaker.since, zone),
+            "since": local(breaker.since, zone),
             "reason": breaker.reason,
-            "next_probe_at": _local(breaker.next_probe_at, zone),
+            "next_probe_at": local(breaker.next_probe_at, zone),
         },
         "backlog": None if status.backlog is None else _backlog(status.backlog, zone, now),
     }
@@ -156,17 +156,13 @@ def _backlog(backlog: Backlog, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
         "waiting": backlog.waiting,
         "running": backlog.running,
         "failed": backlog.failed,
-        "oldest": _local(backlog.oldest, zone),
+        "oldest": local(backlog.oldest, zone),
         "seconds_each": backlog.seconds_each,
         "arrivals_a_day": backlog.arrivals_a_day,
         "keeps_up": backlog.keeps_up,
         "seconds_left": left,
-        "done_at": None if left is None else _local(now + timedelta(seconds=min(left, _LONGEST_SECONDS)), zone),
+        "done_at": None if left is None else local(now + timedelta(seconds=min(left, _LONGEST_SECONDS)), zone),
     }
 
 
 _LONGEST_SECONDS = 100 * 366 * 86400.0
-
-
-def _local(moment: datetime | None, zone: ZoneInfo) -> datetime | None:
-    return None if moment is None else moment.astimezone(zone)

@@ -14,6 +14,7 @@ from securitycamd.services.camera_details import ActivitySpan, CameraDetails, Ho
 from securitycamd.services.camera_removal import Progress, RemovalPlan
 from securitycamd.web.registry import Input
 from securitycamd.web.schemas.cameras import CameraReply, camera_reply
+from securitycamd.web.schemas.common import local
 
 
 class CameraChange(Input):
@@ -133,10 +134,10 @@ def agent_reply(agent: AgentStatus | None, zone: ZoneInfo) -> dict[str, Any] | N
         return None
     return {
         "asked_at": agent.asked_at.astimezone(zone),
-        "answered_at": _local(agent.answered_at, zone),
+        "answered_at": local(agent.answered_at, zone),
         "error": agent.error,
         "version": agent.version,
-        "running_since": _local(agent.running_since, zone),
+        "running_since": local(agent.running_since, zone),
         "motion_state": agent.motion_state,
         "streaming": agent.is_streaming,
         "clock_offset_seconds": agent.clock_offset_seconds,
@@ -156,7 +157,7 @@ def details_reply(details: CameraDetails, now: datetime, zone: ZoneInfo, silence
         "events_total": details.events_total,
         "events_today": details.events_today,
         "events_starred": details.starred,
-        "last_event_at": _local(details.newest.at if details.newest else None, zone),
+        "last_event_at": local(details.newest.at if details.newest else None, zone),
         "size_bytes": details.use.size_bytes,
         "starred_bytes": details.use.protected_bytes,
     }
@@ -206,7 +207,3 @@ def coverage_reply(camera_id: str, span: ActivitySpan, parts: list[CoverPart], z
             for part in parts
         ],
     }
-
-
-def _local(moment: datetime | None, zone: ZoneInfo) -> datetime | None:
-    return None if moment is None else moment.astimezone(zone)

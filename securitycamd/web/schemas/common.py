@@ -80,6 +80,11 @@ class CameraPath(Input):
     camera_id: str
 
 
+def local(moment: datetime | None, zone: ZoneInfo) -> datetime | None:
+    """A moment as replies tell it: by the site's clocks."""
+    return None if moment is None else moment.astimezone(zone)
+
+
 MAX_OFFSET: Final = 2**40
 
 

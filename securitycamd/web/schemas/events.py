@@ -12,7 +12,7 @@ from securitycamd.domain.names import Category, ConversionStatus, EventStatus, F
 from securitycamd.domain.times import Span, named_day
 from securitycamd.storage.paths import check_relative
 from securitycamd.web.registry import Input
-from securitycamd.web.schemas.common import MAX_OFFSET, Bound, CameraId, IsoTime, span_of
+from securitycamd.web.schemas.common import MAX_OFFSET, Bound, CameraId, IsoTime, local, span_of
 
 Score = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -176,9 +176,9 @@ def event_reply(event: Event, zone: ZoneInfo) -> dict[str, Any]:
         "thumbnail_transferred": event.thumbnail_transferred,
         "video_transferred": event.video_transferred,
         "mp4_conversion_status": event.mp4_conversion_status,
-        "mp4_converted_at": None if event.mp4_converted_at is None else event.mp4_converted_at.astimezone(zone),
+        "mp4_converted_at": local(event.mp4_converted_at, zone),
         "ai_processed": event.ai_processed,
-        "ai_processed_at": None if event.ai_processed_at is None else event.ai_processed_at.astimezone(zone),
+        "ai_processed_at": local(event.ai_processed_at, zone),
         "ai_person_detected": event.ai_person_detected,
         "ai_confidence": event.ai_confidence,
         "ai_objects": event.ai_objects,

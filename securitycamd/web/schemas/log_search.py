@@ -129,10 +129,6 @@ class LinesQuery(Input):
         """The query alone, from the newest line."""
         return LinesQuery.model_validate(self.model_dump(include=set(LinesQuery.model_fields)))
 
-    def changed(self, **changes: Any) -> "LinesQuery":
-        """The query with other values, from the newest line."""
-        return self.without_place().model_copy(update=changes)
-
 
 _UTC: Final = ZoneInfo("UTC")
 

@@ -12,6 +12,7 @@ from securitycamd.domain.jobs import JobKind
 from securitycamd.health.report import Report
 from securitycamd.services.system import SystemReport
 from securitycamd.web.schemas.ai import AiReply
+from securitycamd.web.schemas.common import local
 from securitycamd.web.schemas.jobs import ListedJobReply
 from securitycamd.web.schemas.logs import LogReply, log_reply
 from securitycamd.web.schemas.system import HealthReportReply, TaskReply
@@ -115,21 +116,18 @@ def health_reply(report: Report, zone: ZoneInfo) -> Mapping[str, Any]:
 def system_reply(report: SystemReport, health: Report, ai: Mapping[str, Any], zone: ZoneInfo) -> Mapping[str, Any]:
     """The report as :class:`SystemReply` describes it; ``ai`` is made already."""
 
-    def local(moment: datetime | None) -> datetime | None:
-        return moment and moment.astimezone(zone)
-
     def jobs(found: Any) -> list[dict[str, Any]] | None:
-        return None if found is None else [asdict(job) | {"changed_at": local(job.changed_at)} for job in found]
+        return None if found is None else [asdict(job) | {"changed_at": local(job.changed_at, zone)} for job in found]
 
     last = report.samples[-1] if report.samples else None
     ahead = report.forecast
     return {
-        "at": local(report.at),
+        "at": local(report.at, zone),
         "health": health_reply(health, zone),
         "ai": ai,
-        "tasks": [asdict(task) | {"since": local(task.since)} for task in report.tasks],
+        "tasks": [asdict(task) | {"since": local(task.since, zone)} for task in report.tasks],
         "queues": report.queues
-        and [asdict(queue) | {"oldest_waiting": local(queue.oldest_waiting)} for queue in report.queues],
+        and [asdict(queue) | {"oldest_waiting": local(queue.oldest_waiting, zone)} for queue in report.queues],
         "running": jobs(report.running),
         "failed": jobs(report.failed),
         "database": asdict(report.database),
@@ -147,9 +145,9 @@ def system_reply(report: SystemReport, health: Report, ai: Mapping[str, Any], zo
             "cpu_share": last and last.cpu_share,
             "loop_lag_seconds": last and last.loop_lag_seconds,
         },
-        "samples": [asdict(sample) | {"at": local(sample.at)} for sample in report.samples],
+        "samples": [asdict(sample) | {"at": local(sample.at, zone)} for sample in report.samples],
         "failures": None if report.failures is None else [log_reply(line, zone) for line in report.failures],
         "versions": report.versions,
         "settings": report.settings,
-        "reload": report.reload and asdict(report.reload) | {"at": local(report.reload.at)},
+        "reload": report.reload and asdict(report.reload) | {"at": local(report.reload.at, zone)},
     }

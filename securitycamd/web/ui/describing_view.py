@@ -27,8 +27,7 @@ def describing_view(ai: AiStatus, tasks: Sequence[TaskReport], *, site: Site, no
         site: the zone.
         now: the present, aware.
     """
-    is_paused = any(task.name == TASK and task.state is TaskState.PAUSED for task in tasks)
-    said = _OFF if not ai.settings.enabled else _PAUSED if is_paused else _said(ai, site, now)
+    said = _OFF if not ai.settings.enabled else _PAUSED if is_paused(tasks) else _said(ai, site, now)
     return DescribingView(
         mood=said.mood,
         state=said.state,
@@ -37,6 +36,11 @@ def describing_view(ai: AiStatus, tasks: Sequence[TaskReport], *, site: Site, no
         command=PULL if ai.settings.enabled and ai.look and ai.look.missing_models else "",
         facts=tuple(_facts(ai, now)),
     )
+
+
+def is_paused(tasks: Sequence[TaskReport]) -> bool:
+    """Whether an operator paused the descriptions."""
+    return any(task.name == TASK and task.state is TaskState.PAUSED for task in tasks)
 
 
 @dataclass(frozen=True, slots=True)
