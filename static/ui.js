@@ -1,6 +1,7 @@
 // What pages share in the browser. Import it by its neighbour's name: import { toast } from "../ui.js";
 //
 //   age(seconds)                          "12 s", "5 min", "2 h": the same words as words.age() on the server
+//   counted(number, thing)               "1 event", "48,213 events": the same as words.counted() on the server
 //   retell(root)                          brings <time data-relative> ("3 min ago") and <time data-age> ("3 min") up to date
 //   element(name, attributes, ...children), icon(name)
 //   send(method, url, body)               JSON to our own server; its JSON, or an Error with a sentence for people
@@ -18,6 +19,10 @@ export function age(seconds) {
   if (seconds < 3600) return `${Math.max(1, Math.floor(seconds / 60))} min`;
   if (seconds < 172800) return `${Math.floor(seconds / 3600)} h`;
   return `${Math.floor(seconds / 86400).toLocaleString("en")} d`;
+}
+
+export function counted(number, thing) {
+  return `${number.toLocaleString("en")} ${thing}${number === 1 ? "" : "s"}`;
 }
 
 export function retell(root = document) {

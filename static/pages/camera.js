@@ -1,6 +1,6 @@
 // One camera: plots that answer to the pointer, facts that stay as they are now, a removal that is seen to go on.
 /* global uPlot */
-import { ask, fragment, send } from "../ui.js";
+import { ask, counted, fragment, send } from "../ui.js";
 import { exchange, refreshParts } from "./parts.js";
 
 const cameraId = document.querySelector("[data-camera-page]").dataset.cameraPage;
@@ -49,8 +49,7 @@ function draw(place, { span, zone, xs, counts }) {
             const at = self.cursor.idx;
             words.hidden = at == null || self.cursor.left < 0;
             if (words.hidden) return;
-            const events = counts[at] === 1 ? "1 event" : `${counts[at].toLocaleString("en")} events`;
-            words.textContent = `${isDay ? "" : `${dayOf(xs[at], zone)}, `}${hourOf(xs[at], zone)}: ${events}`;
+            words.textContent = `${isDay ? "" : `${dayOf(xs[at], zone)}, `}${hourOf(xs[at], zone)}: ${counted(counts[at], "event")}`;
             const left = self.over.offsetLeft + self.cursor.left - words.offsetWidth / 2;
             words.style.left = `${Math.max(0, Math.min(left, place.clientWidth - words.offsetWidth))}px`;
           },
@@ -125,9 +124,8 @@ removal?.addEventListener("submit", async (event) => {
   try {
     const plan = await send("GET", `${api}/removal`);
     const goes = new FormData(removal).get("footage") === "remove";
-    const events = plan.events === 1 ? "1 event" : `${plan.events.toLocaleString("en")} events`;
     const points = goes
-      ? [`${events} with all pictures and clips, ${size(plan.size_bytes)}`, plan.events_starred ? `${plan.events_starred.toLocaleString("en")} of them are starred` : "", "It cannot come back"]
+      ? [`${counted(plan.events, "event")} with all pictures and clips, ${size(plan.size_bytes)}`, plan.events_starred ? `${plan.events_starred.toLocaleString("en")} of them are starred` : "", "It cannot come back"]
       : ["Its events stay", "Its agent brings it back when it registers again"];
     const name = document.querySelector("h1").textContent;
     const title = goes ? `Remove ${name} and its footage?` : `Remove ${name}?`;

@@ -1,19 +1,16 @@
 // A report that is being written: looks now and then, and shows it once it is there.
-const LOOK_MS = 5000;
-const place = document.querySelector("[data-waiting]");
-const address = `/api/v1${location.pathname}`;
+import { send } from "../ui.js";
 
-const look = async () => {
+const LOOK_MS = 5000;
+
+async function look() {
   try {
-    const response = await fetch(address, { headers: { Accept: "application/json" } });
-    if (response.ok && (await response.json()).state !== "waiting") {
-      location.reload();
-      return;
-    }
+    const { state } = await send("GET", `/api/v1${location.pathname}`);
+    if (state !== "waiting") return location.reload();
   } catch {
-    // The server is away for a moment: the next look may find it.
+    // The server is away for a moment, as the bar says: the next look may find it.
   }
   setTimeout(look, LOOK_MS);
-};
+}
 
-if (place) setTimeout(look, LOOK_MS);
+if (document.querySelector("[data-waiting]")) setTimeout(look, LOOK_MS);

@@ -1,86 +1,15 @@
 // The gallery while it is shown: new events and their progress, review, selection, keys. All of it can be read and
 // filtered without this.
-import { ask, dialog, element, fragment, icon, keys, retell, send, toast } from "../ui.js";
+import { ask, counted, dialog, element, fragment, icon, keys, retell, send, toast } from "../ui.js";
 import { watch } from "../stream.js";
+import { gallery, idOf, itemOf, items, list, mayChange, merge, name, nameOf, pick, prepare, said, selected, swap } from "./event-cards.js";
 
-const gallery = document.getElementById("gallery");
-const list = document.getElementById("list");
 const fresh = document.getElementById("fresh");
 const settings = gallery.dataset;
-const mayChange = settings.mayChange === "1";
 const showsNew = settings.showsNew === "1";
 const chosen = new Set(settings.cameras ? settings.cameras.split(",") : []);
 
-const items = () => [...list.querySelectorAll(".item")];
-const itemOf = (id) => list.querySelector(`.item[data-event="${Number(id)}"]`);
-const idOf = (item) => Number(item.dataset.event);
-const events = (count) => (count === 1 ? "1 event" : `${count} events`);
-const selected = new Set();
-
-// --- cards ------------------------------------------------------------------------------------------------------------
-
-// What the server said of each, to leave alone what did not change.
-const said = new WeakMap();
-
-function prepare(item) {
-  said.set(item, item.outerHTML);
-  if (!mayChange) return item;
-  const box = element("input", { type: "checkbox", "aria-label": `Select ${nameOf(item)}` });
-  const reviewed = element("button", { type: "button", class: "mark", "data-do": "review" }, icon("check"));
-  const star = element("button", { type: "button", class: "mark", "data-do": "star" }, icon("star"));
-  item.append(element("span", { class: "marks" }, element("label", { class: "mark pick" }, box), reviewed, star));
-  name(item);
-  return item;
-}
-
-function nameOf(item) {
-  return `${item.querySelector(".where").textContent}, ${item.querySelector(".when").textContent}`;
-}
-
-function name(item) {
-  const [reviewed, star] = item.querySelectorAll("[data-do]");
-  if (!star) return;
-  const say = (button, isOn, on, off) => {
-    button.setAttribute("aria-pressed", isOn);
-    button.setAttribute("aria-label", `${isOn ? on : off}: ${nameOf(item)}`);
-    button.title = isOn ? on : off;
-  };
-  say(reviewed, item.classList.contains("is-reviewed"), "Not reviewed after all", "Mark as reviewed");
-  say(star, item.classList.contains("is-starred"), "Take the star away", "Star: keep for good");
-}
-
-function swap(old, next) {
-  const hadFocus = old.contains(document.activeElement);
-  const before = old.querySelector("img");
-  const after = next.querySelector("img");
-  // The same picture stays, so that nothing flickers.
-  if (before && after && before.getAttribute("src") === after.getAttribute("src") && before.complete) after.replaceWith(before);
-  old.replaceWith(next);
-  pick(next, selected.has(idOf(next)));
-  if (hadFocus) next.querySelector(".card").focus({ preventScroll: true });
-}
-
-// Bring the children of an element to what is wanted, moving none that may stay.
-function merge(into, wanted, keyOf, make) {
-  const old = new Map([...into.children].map((child) => [keyOf(child), child]));
-  let cursor = into.firstElementChild;
-  for (const next of wanted) {
-    const current = old.get(keyOf(next));
-    old.delete(keyOf(next));
-    // What stands before it here and is wanted no more must not hold its place.
-    while (cursor && current && cursor !== current && old.has(keyOf(cursor)) && !wanted.some((each) => keyOf(each) === keyOf(cursor))) {
-      const gone = cursor;
-      cursor = cursor.nextElementSibling;
-      old.delete(keyOf(gone));
-      gone.remove();
-    }
-    const isHere = current && cursor === current;
-    const shown = make(next, current);
-    if (isHere) cursor = shown.nextElementSibling;
-    else into.insertBefore(shown, cursor);
-  }
-  for (const left of old.values()) left.remove();
-}
+// --- the list as it is now ----------------------------------------------------------------------------------------------
 
 const keyOfSection = (section) => section.dataset.day ?? section.className;
 
@@ -196,7 +125,7 @@ watch({
     }
     if (wantsAll || changed.size) soon();
     if (showsNew || !unseen.size) return;
-    fresh.textContent = unseen.size === 1 ? "1 new event" : `${unseen.size} new events`;
+    fresh.textContent = counted(unseen.size, "new event");
     fresh.hidden = false;
   },
   reload() {
@@ -216,12 +145,6 @@ fresh.addEventListener("click", () => {
 const shown = element("b", { class: "number" });
 const bar = element("div", { class: "bulk", role: "region", "aria-label": "Selected events", hidden: true }, shown);
 let last = null;
-
-function pick(item, isOn) {
-  item.classList.toggle("is-selected", isOn);
-  const box = item.querySelector(".pick input");
-  if (box) box.checked = isOn;
-}
 
 function choose(item, isOn) {
   if (isOn) selected.add(idOf(item));
@@ -251,16 +174,7 @@ const SAID = { review: "marked as reviewed", unreview: "no longer marked as revi
 const UNDONE = { review: "unreview", unreview: "review", star: "unstar", unstar: "star" };
 const LEFT = { starred: "starred and so kept", busy: "being worked on", unreachable: "not reachable", not_found: "gone already", removing: "being removed" };
 
-function show(id, action) {
-  const item = itemOf(id);
-  if (!item) return;
-  if (action === "delete") return item.remove();
-  item.classList.toggle(action.endsWith("review") ? "is-reviewed" : "is-starred", !action.startsWith("un"));
-  name(item);
-}
-
-// Of many, some may have been so before.
-function mend(id, mark, isOn) {
+function show(id, mark, isOn) {
   const item = itemOf(id);
   if (!item) return;
   item.classList.toggle(mark, isOn);
@@ -272,23 +186,24 @@ async function act(action, ids, { isUndo = false } = {}) {
   const mark = action.endsWith("review") ? "is-reviewed" : "is-starred";
   const before = new Map(ids.map((id) => [id, Boolean(itemOf(id)?.classList.contains(mark))]));
   // At once on the page; the server's word corrects it.
-  if (action !== "delete") for (const id of ids) show(id, action);
+  if (action !== "delete") for (const id of ids) show(id, mark, !action.startsWith("un"));
   try {
     const { results } = await send("POST", "/api/v1/events/bulk", { action, ids });
     const done = results.filter(({ result }) => result === "done").map(({ id }) => id);
     const left = new Map();
     for (const { result } of results) if (LEFT[result]) left.set(LEFT[result], (left.get(LEFT[result]) ?? 0) + 1);
     if (action === "delete") {
-      for (const id of done) show(id, action);
+      for (const id of done) itemOf(id)?.remove();
       wantsAll = true;
       soon();
     }
-    const words = [done.length ? `${events(done.length)} ${SAID[action]}` : "", ...[...left].map(([reason, count]) => `${count} ${reason}`)];
+    const words = [done.length ? `${counted(done.length, "event")} ${SAID[action]}` : "", ...[...left].map(([reason, count]) => `${count} ${reason}`)];
     const text = words.filter(Boolean).join("; ");
     const undo = UNDONE[action] && done.length && !isUndo ? { label: "Undo", run: () => act(UNDONE[action], done, { isUndo: true }) } : null;
     if (text) toast(text, { action: undo });
   } catch (error) {
-    if (UNDONE[action]) for (const [id, was] of before) mend(id, mark, was);
+    // Of many, some may have been so before.
+    if (UNDONE[action]) for (const [id, was] of before) show(id, mark, was);
     toast(error.message, { kind: "bad" });
     lookAgain(ids);
   }
@@ -302,9 +217,9 @@ function lookAgain(ids) {
 async function remove(ids) {
   const starred = ids.filter((id) => itemOf(id)?.classList.contains("is-starred")).length;
   const going = ids.length - starred;
-  if (!going) return void toast(`${events(starred)} starred: take the star away first`);
-  const points = [`${events(going)} with pictures, clips and descriptions`];
-  if (starred) points.push(`${events(starred)} starred: kept`);
+  if (!going) return void toast(`${counted(starred, "event")} starred: take the star away first`);
+  const points = [`${counted(going, "event")} with pictures, clips and descriptions`];
+  if (starred) points.push(`${counted(starred, "event")} starred: kept`);
   const isSure = await ask({
     title: going === 1 ? "Remove this event?" : `Remove ${going} events?`,
     text: `${going === 1 ? "It goes" : "They go"} for good. This cannot be undone.`,

@@ -1,180 +1,34 @@
 // Log lines: a window of rows over thousands of lines, the newest at the end, which follows what comes.
 // Without this script the page is a form and a table with links to older and newer lines.
-import { closeLikeMenus, element, keys, reached, send, toast } from "../ui.js";
-import { asText, inOrder, marked, placeOf, shown, whole, write } from "./log-lines.js";
+import { closeLikeMenus, counted, element, keys, reached, send, toast } from "../ui.js";
+import { asText, shown, whole, write } from "./log-lines.js";
+import { above, add, AT_MOST, below, body, box, draw, drawSoon, forgetAll, forgetOldest, height, isAtEnd, names, rows, selected, state, table, toEnd, topOf, view } from "./log-window.js";
 
-const AT_MOST = 25_000;
 const PIECE = 1000;
 const HELD_AT_MOST = 5000;
-const BEYOND = 15; // rows that are drawn above and below what is seen
 const NOTHING = { filtered: "No line matches.", all: "No log lines yet. They appear as soon as a camera reports." };
 
 const page = document.getElementById("logs");
 const form = document.getElementById("filter");
-const box = document.getElementById("lines");
-const table = document.getElementById("table");
-const body = table.tBodies[0];
 const notice = document.getElementById("notice");
 const nothing = document.getElementById("nothing");
 const held = document.getElementById("held");
 const followButton = document.getElementById("follow");
 const search = form.elements.q;
-const names = new Map([...form.querySelectorAll("[name=source]")].map((input) => [input.value, input.parentElement.textContent.trim()]));
 
-const EMPTY = () => ({
-  lines: [], // in order of time and id
-  ids: new Set(),
-  older: "", // the place where older ones are; "" when there are none
-  held: [], // what came while following was paused
-  heldMore: 0,
-  active: -1,
-  anchor: -1, // where a selection that ends at the active line begins
-  open: null, // the id of the line that is shown whole
-  extra: 0, // how much higher than a row that one is
-});
-let state = EMPTY();
-let text = ""; // what is searched for
 let isNewest = "newest" in page.dataset;
-let follows = false;
 let turn = 0; // grows when the filter changes or a search is stopped: answers to earlier questions are dropped
 let loading = 0; // the turn that is loading
-
-// --- lines ------------------------------------------------------------------------------------------------------------
-
-function fresh(lines) {
-  return lines.filter((line) => !state.ids.has(line.id) && state.ids.add(line.id)).map(whole);
-}
-
-function add(lines, { atFront = false } = {}) {
-  const found = fresh(lines);
-  if (!found.length) return found;
-  const [active, anchor, last] = [state.lines[state.active], state.lines[state.anchor], state.lines.at(-1)];
-  if (atFront) state.lines.unshift(...found);
-  else {
-    state.lines.push(...found);
-    // Agents tell their lines late, and each at its own pace.
-    if (last && found.some((line, at) => inOrder(line, at ? found[at - 1] : last) < 0)) state.lines.sort(inOrder);
-  }
-  state.active = active ? state.lines.indexOf(active) : -1;
-  state.anchor = anchor ? state.lines.indexOf(anchor) : -1;
-  return found;
-}
-
-function forgetOldest() {
-  const over = state.lines.length - AT_MOST;
-  if (over <= 0) return;
-  for (const line of state.lines.splice(0, over)) state.ids.delete(line.id);
-  state.older = placeOf(state.lines[0]);
-  state.active = Math.max(-1, state.active - over);
-  state.anchor = Math.max(-1, state.anchor - over);
-}
-
-// --- the window of rows -------------------------------------------------------------------------------------------------
-
-let rowHeight = 0;
-const height = () => (rowHeight ||= parseFloat(getComputedStyle(page).getPropertyValue("--row")));
-addEventListener("resize", () => {
-  rowHeight = 0;
-  if (follows) toEnd();
-  else draw();
-});
-
-const space = () => element("tr", { class: "space", role: "presentation", "aria-hidden": "true" });
-const above = space();
-const below = space();
-const rows = new Map(); // by id, of the rows that are drawn
-
-function makeRow(line) {
-  const cell = (name, ...content) => element("td", { role: "gridcell", class: name }, ...content);
-  return element(
-    "tr",
-    { role: "row", id: `l${line.id}`, class: line.level },
-    cell("at", element("time", { datetime: line.timestamp }, shown(line.timestamp))),
-    cell("level", line.level),
-    cell("source", names.get(line.source) ?? line.source),
-    cell("message", ...marked(line.message, text)),
-  );
-}
-
-const openAt = () => (state.open === null ? -1 : state.lines.findIndex((line) => line.id === state.open));
-const topOf = (index, open = openAt()) => index * height() + (open >= 0 && index > open ? state.extra : 0);
-
-function indexAt(top, open) {
-  const index = Math.floor(top / height());
-  return open >= 0 && index > open ? Math.max(open, Math.floor((top - state.extra) / height())) : index;
-}
-
-function draw() {
-  const count = state.lines.length;
-  const open = openAt();
-  const top = box.scrollTop - body.offsetTop;
-  const first = Math.max(0, Math.min(count, indexAt(top, open) - BEYOND));
-  const last = Math.min(count, indexAt(top + box.clientHeight, open) + 1 + BEYOND);
-  // What the focus is on stays in the document, however far away it is scrolled.
-  const far = state.active >= 0 && (state.active < first || state.active >= last) ? state.active : -1;
-  const keep = new Set(state.lines.slice(first, last).map((line) => line.id));
-  if (far >= 0) keep.add(state.lines[far].id);
-  for (const [id, row] of rows) {
-    if (keep.has(id)) continue;
-    row.remove();
-    rows.delete(id);
-  }
-  const [from, to] = state.anchor < 0 ? [state.active, state.active] : [Math.min(state.active, state.anchor), Math.max(state.active, state.anchor)];
-  const make = (index) => {
-    const line = state.lines[index];
-    const row = rows.get(line.id) ?? rows.set(line.id, makeRow(line)).get(line.id);
-    row.setAttribute("aria-rowindex", index + 2);
-    row.setAttribute("aria-selected", index >= from && index <= to);
-    row.classList.toggle("on", index === state.active);
-    row.classList.toggle("open", index === open);
-    row.style.position = index === far ? "absolute" : "";
-    row.style.left = index === far ? "-9999px" : "";
-    return row;
-  };
-  let at = body.firstChild;
-  const put = (node) => {
-    if (node === at) at = at.nextSibling;
-    else body.insertBefore(node, at);
-  };
-  if (far >= 0 && far < first) put(make(far));
-  put(above);
-  for (let index = first; index < last; index += 1) put(make(index));
-  put(below);
-  if (far >= last) put(make(far));
-  if (open >= first && open < last) state.extra = rows.get(state.open).offsetHeight - height();
-  above.style.height = `${topOf(first, open)}px`;
-  below.style.height = `${topOf(count, open) - topOf(last, open)}px`;
-  table.setAttribute("aria-rowcount", count + 1);
-  if (state.active >= 0) table.setAttribute("aria-activedescendant", `l${state.lines[state.active].id}`);
-  else table.removeAttribute("aria-activedescendant");
-}
-
-let isDrawing = false;
-function drawSoon() {
-  if (isDrawing) return;
-  isDrawing = true;
-  requestAnimationFrame(() => {
-    isDrawing = false;
-    draw();
-  });
-}
-
-const isAtEnd = () => box.scrollHeight - box.scrollTop - box.clientHeight < height() * 1.5;
-function toEnd() {
-  draw();
-  lastTop = box.scrollTop = box.scrollHeight;
-  draw();
-}
 
 function tell() {
   const count = state.lines.length;
   document.getElementById("at-hand").textContent = count
-    ? `${count.toLocaleString("en")} ${count === 1 ? "line" : "lines"} at hand${state.older ? "" : ", all there are"}`
+    ? `${counted(count, "line")} at hand${state.older ? "" : ", all there are"}`
     : "";
   nothing.hidden = count > 0 || loading === turn;
   const waiting = state.held.length + state.heldMore;
   held.hidden = waiting === 0;
-  held.textContent = `${waiting.toLocaleString("en")} new ${waiting === 1 ? "line" : "lines"}`;
+  held.textContent = counted(waiting, "new line");
 }
 
 // --- the filter, which is the address -------------------------------------------------------------------------------------
@@ -212,7 +66,7 @@ function describe() {
   for (const [id, format] of [["as-text", "text"], ["as-json", "json"]]) {
     document.getElementById(id).href = `/api/v1/logs/download?${asked({ format })}`;
   }
-  text = given.get("q") ?? "";
+  view.text = given.get("q") ?? "";
 }
 
 async function apply({ push = true } = {}) {
@@ -220,13 +74,11 @@ async function apply({ push = true } = {}) {
   const address = `/logs${given.size ? `?${given}` : ""}`;
   if (push && address !== location.pathname + location.search) history.pushState(null, "", address);
   turn += 1;
-  state = EMPTY();
+  forgetAll();
   isNewest = true;
   lastId = "";
   describe();
   notice.hidden = true;
-  for (const row of rows.values()) row.remove();
-  rows.clear();
   box.classList.add("is-loading");
   listen();
   follow(canFollow());
@@ -253,8 +105,8 @@ async function load({ target = wantedRows() } = {}) {
       const [height, top] = [box.scrollHeight, box.scrollTop];
       if (add(found.lines, { atFront: true }).length) {
         draw();
-        if (follows || height <= box.clientHeight) toEnd();
-        else lastTop = box.scrollTop = top + box.scrollHeight - height;
+        if (view.follows || height <= box.clientHeight) toEnd();
+        else view.top = box.scrollTop = top + box.scrollHeight - height;
         draw();
       }
       box.classList.remove("is-loading");
@@ -338,7 +190,7 @@ document.addEventListener("visibilitychange", () => {
 });
 
 function take(lines) {
-  if (follows) {
+  if (view.follows) {
     const found = add(lines);
     forgetOldest();
     toEnd();
@@ -354,7 +206,7 @@ function take(lines) {
 }
 
 function follow(on) {
-  follows = on;
+  view.follows = on;
   followButton.setAttribute("aria-pressed", on);
   followButton.hidden = !canFollow();
   if (!on) return tell();
@@ -374,13 +226,13 @@ function activate(index, { extend = false, isPointer = false } = {}) {
   if (!extend) state.anchor = -1;
   else if (state.anchor < 0) state.anchor = state.active < 0 ? at : state.active;
   state.active = at;
-  if (follows && at < state.lines.length - 1) follow(false);
+  if (view.follows && at < state.lines.length - 1) follow(false);
   if (!isPointer) {
     const top = topOf(at) + body.offsetTop;
     const head = body.offsetTop;
     if (top - head < box.scrollTop) box.scrollTop = top - head;
     else if (top + height() > box.scrollTop + box.clientHeight) box.scrollTop = top + height() - box.clientHeight;
-    lastTop = box.scrollTop;
+    view.top = box.scrollTop;
   }
   draw();
 }
@@ -390,7 +242,7 @@ function unfold(index) {
   if (!line) return false;
   state.open = state.open === line.id ? null : line.id;
   state.extra = 0;
-  if (follows) follow(false);
+  if (view.follows) follow(false);
   draw();
   return true;
 }
@@ -426,7 +278,7 @@ table.addEventListener("keydown", (event) => {
 });
 
 async function copy() {
-  const [from, to] = state.anchor < 0 ? [state.active, state.active] : [Math.min(state.active, state.anchor), Math.max(state.active, state.anchor)];
+  const [from, to] = selected();
   const lines = state.active < 0 ? state.lines : state.lines.slice(from, to + 1);
   if (!lines.length) return toast("There is no line to copy.");
   if (!(await write(`${lines.map(asText).join("\n")}\n`))) {
@@ -454,19 +306,18 @@ addEventListener("popstate", () => {
   apply({ push: false });
 });
 
-let lastTop = 0;
 box.addEventListener(
   "scroll",
   () => {
     drawSoon();
-    const isUp = box.scrollTop < lastTop - 1;
-    lastTop = box.scrollTop;
-    if (isUp && follows && !isAtEnd()) follow(false);
+    const isUp = box.scrollTop < view.top - 1;
+    view.top = box.scrollTop;
+    if (isUp && view.follows && !isAtEnd()) follow(false);
     if (isUp && box.scrollTop < height() * 10) more();
   },
   { passive: true },
 );
-followButton.addEventListener("click", () => follow(!follows));
+followButton.addEventListener("click", () => follow(!view.follows));
 held.addEventListener("click", () => {
   follow(true);
   table.focus({ preventScroll: true });
@@ -476,7 +327,7 @@ document.getElementById("copy").addEventListener("click", copy);
 closeLikeMenus(page.querySelectorAll("details[data-drop]"));
 const focusTable = () => table.focus({ preventScroll: true });
 keys.add({ "/": "Search" }, { run: () => search.focus() });
-keys.add({ f: "Follow, or pause" }, { run: () => canFollow() && follow(!follows) });
+keys.add({ f: "Follow, or pause" }, { run: () => canFollow() && follow(!view.follows) });
 keys.add({ "j k": "Next and previous line" }, {
   run: (key) => {
     focusTable();
@@ -518,6 +369,6 @@ describe();
 add(first);
 state.older = page.dataset.older;
 follow(canFollow());
-if (!follows) toEnd();
+if (!view.follows) toEnd();
 listen();
 if (state.older && state.lines.length < wantedRows()) load();
