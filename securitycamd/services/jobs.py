@@ -72,10 +72,8 @@ class JobQueue:
         self._claims: Counter[JobKind] = Counter()
         self.ended: Counter[JobKind] = Counter()
         """Jobs that were done or failed for good here, in this life of the process."""
-        self._progress: dict[str, float] = {}
-        """The share that is done, by the owner of the claim."""
-        self._shares: dict[tuple[int, JobKind], float] = {}
-        """The same by event and kind."""
+        self._progress: dict[str, tuple[Job, float]] = {}
+        """The job and the share of it that is done, by the owner of the claim."""
         self.on_progress: Callable[[Job, float], None] = lambda _, __: None
         self._ending: dict[str, JobState] = {}
         """Those of them whose end is being recorded, and what they become: that they run no more is no loss then."""
@@ -129,21 +127,21 @@ class JobQueue:
         self._held.discard(job.owner)
         # Here and not where it is recorded: a transaction may have to be run more than once.
         self.ended[job.kind] += self._ending.pop(job.owner, JobState.QUEUED) is not JobState.QUEUED
-        if self._progress.pop(job.owner, None) is not None:
-            self._shares.pop((job.event_id, job.kind), None)
+        self._progress.pop(job.owner, None)
 
     def progress_of(self, job: Job) -> Callable[[float], None]:
         """What to tell how much of the job is done, 0 to 1."""
 
         def note(share: float) -> None:
-            self._progress[job.owner] = self._shares[job.event_id, job.kind] = share
+            self._progress[job.owner] = job, share
             self.on_progress(job, share)
 
         return note
 
     def progress(self, owner: str | None) -> float | None:
         """How much is done of the job that is claimed so, if it is worked on here and tells."""
-        return None if owner is None else self._progress.get(owner)
+        _, share = self._progress.get(owner or "", (None, None))
+        return share
 
     @asynccontextmanager
     async def holding(self, job: Job, *, lease_seconds: float) -> AsyncIterator[None]:
@@ -328,7 +326,7 @@ class JobQueue:
 
     def progress_by_event(self, kind: JobKind) -> dict[int, float]:
         """How much is done of the jobs of a kind that this daemon works on, by event id, where the work tells."""
-        return {event_id: share for (event_id, its_kind), share in self._shares.items() if its_kind is kind}
+        return {job.event_id: share for job, share in self._progress.values() if job.kind is kind}
 
     async def of_event(self, event_id: int) -> list[JobReport]:
         """The jobs of an event."""

@@ -22,9 +22,9 @@ from securitycamd.storage.paths import FIELD, resolve_parts
 
 PIECE_BYTES: Final = 256 * 1024
 """One call of the pool reads so much: a fraction of a second also from a memory card or over a slow network."""
-# Non-blocking: a FIFO with a file's name must not hold the thread.
 _NO_FILE: Final = frozenset({errno.ELOOP, errno.ENXIO})
 """What opening says of a link that was not there at the look, and of a socket."""
+# Non-blocking: a FIFO with a file's name must not hold the thread.
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 

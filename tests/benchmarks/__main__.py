@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.benchmarks.load import Case, Measured, measure
+from tests.benchmarks.load import Case, Measured, found, measure
 from tests.benchmarks.seed import Seed
 from tests.benchmarks.seeded import seeded_daemon
 from tests.harness import DaemonProcess
@@ -41,21 +41,37 @@ CASES = [
     Case("GET /events?limit=50", "/api/v1/events?limit=50", 300),
     Case("GET /events?limit=50&camera_id=...", "/api/v1/events?limit=50&camera_id=camera_5", 300),
     Case("GET /events?limit=50&offset=500000", "/api/v1/events?limit=50&offset=500000", 200),
-    Case("find: a category", "/api/v1/events?limit=24&category=animal", 50, p99_ms=100),
-    Case("find: rare, of one camera", "/api/v1/events?limit=24&camera_id=camera_5&category=package", 50, p99_ms=100),
-    Case("find: starred", "/api/v1/events?limit=24&starred=true", 50, p99_ms=100),
+    Case("find: a category", "/api/v1/events?limit=24&category=animal", 50, p99_ms=100, finds=True),
     Case(
-        "find: three things at once", "/api/v1/events?limit=24&status=failed&person=true&reviewed=true", 20, p99_ms=200
+        "find: rare, of one camera",
+        "/api/v1/events?limit=24&camera_id=camera_5&category=package",
+        50,
+        p99_ms=100,
+        finds=True,
+    ),
+    Case("find: starred", "/api/v1/events?limit=24&starred=true", 50, p99_ms=100, finds=True),
+    Case(
+        "find: three things at once",
+        "/api/v1/events?limit=24&status=failed&person=true&reviewed=true",
+        20,
+        p99_ms=200,
+        finds=True,
     ),
     Case("find: nothing there", "/api/v1/events?limit=24&min_confidence=1", 20, p99_ms=200),
     Case("timeline: a day by the hour", "/api/v1/stats/timeline?start=today&step=hour", 100, p99_ms=50, lua=_TODAY),
-    Case("search: a common word", "/api/v1/events?limit=24&q=person", 30, p99_ms=100),
-    Case("search: a word of one in 170", "/api/v1/events?limit=24&q=ladder", 30, p99_ms=100),
-    Case("search: a word of one in 1000", "/api/v1/events?limit=24&q=parcel", 30, p99_ms=100),
-    Case("search: a word of 50 events", "/api/v1/events?limit=24&q=1abc", 30, p99_ms=100),
-    Case("search: two words that seldom meet", "/api/v1/events?limit=24&q=ladder+parcel", 30, p99_ms=100),
-    Case("search: a beginning, one camera", "/api/v1/events?limit=24&q=wheelb*&camera_id=camera_5", 30, p99_ms=100),
-    Case("search: ranked", "/api/v1/events?limit=24&q=person+ladder&sort=rank", 20, p99_ms=200),
+    Case("search: a common word", "/api/v1/events?limit=24&q=person", 30, p99_ms=100, finds=True),
+    Case("search: a word of one in 170", "/api/v1/events?limit=24&q=ladder", 30, p99_ms=100, finds=True),
+    Case("search: a word of one in 1000", "/api/v1/events?limit=24&q=parcel", 30, p99_ms=100, finds=True),
+    Case("search: a word of 50 events", "/api/v1/events?limit=24&q=1abc", 30, p99_ms=100, finds=True),
+    Case("search: two words that seldom meet", "/api/v1/events?limit=24&q=ladder+parcel", 30, p99_ms=100, finds=True),
+    Case(
+        "search: a beginning, one camera",
+        "/api/v1/events?limit=24&q=wheelb*&camera_id=camera_5",
+        30,
+        p99_ms=100,
+        finds=True,
+    ),
+    Case("search: ranked", "/api/v1/events?limit=24&q=person+ladder&sort=rank", 20, p99_ms=200, finds=True),
     Case("GET /events/{id}", "/api/v1/events/1", 1200, lua='path = "/api/v1/events/" .. (1 + (n * 7919) % 1000000)'),
     Case("GET /logs?limit=100", "/api/v1/logs?limit=100", 400),
     Case("POST /events", "/api/v1/events", 700, "POST", lua=_POST_EVENT),
@@ -92,6 +108,10 @@ def _run(daemon: DaemonProcess, arguments: argparse.Namespace) -> tuple[list[dic
     for case in CASES:
         if arguments.only and arguments.only not in case.name:
             continue
+        if case.finds and not found(daemon.url, case):
+            raise RuntimeError(
+                f"{case.name}: nothing was found; was the database of --keep seeded by an older version?"
+            )
         measure(daemon.url, case, 1)
         seen = measure(daemon.url, case, arguments.seconds)
         rows.append(_row(case, seen))

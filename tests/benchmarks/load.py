@@ -1,8 +1,10 @@
 """Load by wrk: eight connections, one thread, its latency figures read back."""
 
+import json
 import re
 import subprocess
 import tempfile
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +25,14 @@ class Case:
     """The 99th percentile at most, in milliseconds."""
     lua: str = ""
     """Makes each request of a POST or PATCH its own; sets ``path`` and ``body`` from the counter ``n``."""
+    finds: bool = False
+    """Whether there must be events in the answer: nothing is found quickly."""
+
+
+def found(url: str, case: Case) -> int:
+    """How many events ``case`` answers with."""
+    with urllib.request.urlopen(url + case.path, timeout=60) as response:
+        return len(json.load(response)["events"])
 
 
 @dataclass(frozen=True)
