@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, literal, or_, select, true, union_all
 
 from securitycamd.db.engine import Database, Transaction
 from securitycamd.db.statements import Query, one_of
@@ -240,6 +240,15 @@ def _count_query(shape: _Shape) -> Query:
 
 
 @lru_cache(maxsize=256)
+def _matches_query(shape: _Shape) -> Query:
+    is_match = and_(true(), *(_ASKS[name] for name in sorted(shape.asks))).label("is_match")
+    parts = [part.add_columns(is_match).limit(bindparam("limit")) for part in _streams(shape, filtered=False)]
+    merged = _merged(parts)
+    counted: Any = select(func.count(), func.coalesce(func.sum(merged.c.is_match), 0))
+    return Query(counted.select_from(merged))
+
+
+@lru_cache(maxsize=256)
 def _rows_query(shape: _Shape) -> Query:
     merged = _merged([part.limit(bindparam("limit")) for part in _streams(shape, filtered=False)])
     return Query(select(func.count()).select_from(merged))
@@ -280,6 +289,19 @@ async def count(session: Session, path: Path, wanted: EventFilter, window: Windo
     shape, values = _prepare(path, wanted)
     row = await session.row(_count_query(shape), **values, **_between(window), limit=limit)
     return min(int(row[0]), limit) if row else 0
+
+
+async def matches_among(
+    session: Session, path: Path, wanted: EventFilter, window: Window, *, rows: int
+) -> tuple[int, bool]:
+    """How many events match, in all but their words, among about ``rows`` rows of the driver in the window, the newest;
+    and whether it is known to have no more.
+    """
+    shape, values = _prepare(path, wanted)
+    share = max(rows // len(path.streams), 1)
+    row = await session.row(_matches_query(shape), **values, **_between(window), limit=share)
+    seen, matches = (int(row[0]), int(row[1])) if row else (0, 0)
+    return matches, seen < share
 
 
 async def driver_rows(session: Session, path: Path, wanted: EventFilter, window: Window, *, limit: int) -> int:

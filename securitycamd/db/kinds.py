@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from sqlalchemy import bindparam, func, select
@@ -90,9 +91,13 @@ def _series(cameras: Sequence[str] | None) -> list[str]:
     return [kind_series(camera_id, category) for category in EVERY_CATEGORY for camera_id in names]
 
 
+# A few hundred starts, each with its categories, in every strip that is shown.
+_start_in: Final = lru_cache(maxsize=4096)(time_in)
+
+
 def _counts(rows: Iterable[Row]) -> Counts:
     found: Counts = {}
     for at, category, n in rows:
         if int(n):
-            found.setdefault(time_in(at), {})[category] = int(n)
+            found.setdefault(_start_in(at), {})[category] = int(n)
     return found

@@ -85,6 +85,7 @@ class EmbeddedServer:
             "--performance-schema=OFF",
             f"--max-connections={self._max_connections}",
             f"--innodb-buffer-pool-size={self._buffer_pool_mb}M",
+            "--innodb-flush-method=fsync",
             "--innodb-log-file-size=48M",
             "--innodb-flush-log-at-trx-commit=1",
             "--innodb-autoinc-lock-mode=1",

@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 WORD_LIMIT: Final = 19
 """Characters of a word that count."""
@@ -42,8 +42,7 @@ _UNSPACED: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """A word of a text: its spelling, and where it stands there."""
 
     spelling: str
@@ -119,20 +118,37 @@ def _encoded(letters: str, *, is_whole: bool) -> str:
     return letters
 
 
+_CHUNK: Final = re.compile(r"\S+")
+_ASCII_WORD: Final = re.compile(r"[A-Za-z0-9]+")
+
+
 def words_in(text: str) -> Iterator[Word]:
     """The words of a text, in order; of scripts without spaces overlapping pairs of characters."""
-    start = 0
+    # No word reaches over a space. Most of what is written about footage is ASCII, and need not be gone through by
+    # the character: a search marks its words in every text that it shows.
+    for chunk in [(0, len(text))] if text.isascii() else [found.span() for found in _CHUNK.finditer(text)]:
+        start, end = chunk
+        if text[start:end].isascii():
+            for found in _ASCII_WORD.finditer(text, start, end):
+                yield Word(_encoded(found[0][:WORD_LIMIT].lower(), is_whole=True), found.start(), found.end())
+        else:
+            yield from spelled_out(text, start, end)
+
+
+def spelled_out(text: str, start: int, end: int) -> Iterator[Word]:
+    """The words of a stretch of a text that ends where a word does, whatever they are written in."""
+    first = start
     run = ""
-    for place, character in enumerate([*text, " "]):
+    for place, character in enumerate([*text[start:end], " "], start):
         if run and _is_mark(character):
             continue
         letters = _letters(character)
         if letters and not _is_unspaced(character):
-            start = start if run else place
+            first = first if run else place
             run += letters
             continue
         if run:
-            yield Word(_encoded(run[:WORD_LIMIT], is_whole=True), start, place)
+            yield Word(_encoded(run[:WORD_LIMIT], is_whole=True), first, place)
             run = ""
         if letters:
             following = text[place + 1 : place + 2]
@@ -146,7 +162,7 @@ def index_text(parts: Sequence[str], month: str) -> str:
     return f" {' . '.join(filter(None, spelled))} "[:KEPT_LIMIT]
 
 
-_CHUNK: Final = re.compile(r'(-?)"([^"]*)"?|(\S+)')
+_TYPED: Final = re.compile(r'(-?)"([^"]*)"?|(\S+)')
 
 
 @lru_cache(maxsize=256)
@@ -157,7 +173,7 @@ def read_search(text: str) -> Search:
     """
     terms: dict[Term, None] = {}
     ignored: list[str] = []
-    for match in _CHUNK.finditer(text[:TEXT_LIMIT]):
+    for match in _TYPED.finditer(text[:TEXT_LIMIT]):
         minus, quoted, bare = match.groups()
         chunk = bare if quoted is None else quoted
         is_excluded = minus == "-" if quoted is not None else chunk.startswith("-")
@@ -232,24 +248,29 @@ def marked(text: str, search: Search, *, limit: int = 0) -> tuple[Piece, ...]:
 
 def _hits(text: str, search: Search) -> list[tuple[int, int]]:
     words = list(words_in(text))
-    found: list[tuple[int, int]] = []
-    for term in search.wanted:
-        length = len(term.spellings)
-        for place in range(len(words) - length + 1):
-            stretch = words[place : place + length]
-            if all(
-                word.spelling == spelling
-                or (term.is_prefix and number == length - 1 and word.spelling.startswith(spelling))
-                for number, (word, spelling) in enumerate(zip(stretch, term.spellings, strict=True))
-            ):
-                found.append((stretch[0].start, stretch[-1].end))
+    found = sorted(
+        (words[place].start, words[place + len(term.spellings) - 1].end)
+        for term in search.wanted
+        for place in _places(words, term)
+    )
     merged: list[tuple[int, int]] = []
-    for first, last in sorted(found):
+    for first, last in found:
         if merged and first < merged[-1][1]:
             merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
         else:
             merged.append((first, last))
     return merged
+
+
+def _places(words: Sequence[Word], term: Term) -> list[int]:
+    """Where a term begins among the words of a text."""
+    places = list(range(len(words) - len(term.spellings) + 1))
+    for number, spelling in enumerate(term.spellings):
+        if term.is_prefix and number == len(term.spellings) - 1:
+            places = [place for place in places if words[place + number].spelling.startswith(spelling)]
+        else:
+            places = [place for place in places if words[place + number].spelling == spelling]
+    return places
 
 
 def _cut(text: str, hits: list[tuple[int, int]], limit: int) -> tuple[int, int]:

@@ -7,6 +7,8 @@ further on with the next request, and the page says how far it looked. Words are
 they are rare, month by month, and among the events in the order of time where they are not.
 """
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -20,6 +22,7 @@ from securitycamd.db import finding as rows
 from securitycamd.db import search as words
 from securitycamd.db.engine import Database
 from securitycamd.db.finding import Path, Window
+from securitycamd.db.search import Month
 from securitycamd.db.tidying import tidy_words
 from securitycamd.domain.models import Event, EventFilter, FoundPage, Neighbours, Place, Total
 from securitycamd.domain.names import is_camera_id
@@ -131,21 +134,21 @@ class FindingService:
         newer: Place | None,
         older: Place | None,
         searched_to: datetime | None,
-        total: Total | None = None,
+        known: Total | None = None,
     ) -> FoundPage:
-        events = await event_rows.by_ids(self._database, [place.event_id for place in found])
+        reading = event_rows.by_ids(self._database, [place.event_id for place in found])
+        counting = self._total(wanted, way, found, is_first=newer is None, known=known)
+        events, (total, position) = await asyncio.gather(reading, counting)
         items = [events[place.event_id] for place in found if place.event_id in events]
-        position: int | None = 0
-        if total is None:
-            total, position = await self._total(
-                wanted, way, found[0] if found else None, len(found), is_first=newer is None
-            )
         return FoundPage(items, total, position, newer, older, searched_to)
 
     async def _total(
-        self, wanted: EventFilter, way: Way, first: Place | None, at_least: int, *, is_first: bool
+        self, wanted: EventFilter, way: Way, found: Sequence[Place], *, is_first: bool, known: Total | None
     ) -> tuple[Total, int | None]:
-        """How many match, and how many of them are newer than ``first``."""
+        """How many match, and how many of them are newer than those ``found``; ``known``: this is all of them."""
+        if known is not None:
+            return known, 0
+        first = found[0] if found else None
         series = await totals.kept_series(self._database, wanted)
         position = 0 if is_first else None
         if series is not None:
@@ -154,27 +157,19 @@ class FindingService:
                 position = await totals.kept_newer(self._database, series, wanted, first)
             return Total(value, is_exact=True), position
         window = rows.whole(wanted)
-        reached = None
         if not way.is_short and wanted.text:
-            return await self._said_total(wanted, at_least), position
-        if not way.is_short:
-            reached = await rows.passed(self._database, way.path, wanted, window, rows=looking.PATIENCE[-1])
-            if reached is not None:
-                window = replace(window, older=Place(reached, 0))
-        value = await rows.count(self._database, way.path, wanted, window, limit=COUNT_LIMIT + 1)
-        is_exact = reached is None and value <= COUNT_LIMIT
+            return _said_total(wanted, way, len(found)), position
+        if way.is_short:
+            value, is_all = await rows.count(self._database, way.path, wanted, window, limit=COUNT_LIMIT + 1), True
+        else:
+            value, is_all = await rows.matches_among(
+                self._database, way.path, wanted, window, rows=looking.PATIENCE[-1]
+            )
+        is_exact = is_all and value <= COUNT_LIMIT
         if first is not None and position is None and is_exact:
             newer = replace(window, older=first)
             position = await rows.count(self._database, way.path, wanted, newer, limit=COUNT_LIMIT)
         return Total(min(value, COUNT_LIMIT), is_exact), position
-
-    async def _said_total(self, wanted: EventFilter, at_least: int) -> Total:
-        """How many events have the words, where that many have them that they are not gone through."""
-        search = read_search(wanted.text)
-        if not rows.asked(wanted) and search.is_one_word and wanted.span == Span():
-            months = await words.months(self._database, search, wanted.span)
-            return Total(sum(month.at_most for month in months), is_exact=True)
-        return Total(at_least, is_exact=False)
 
     async def _way(self, wanted: EventFilter) -> Way | None:
         """How to answer; ``None``: nothing can match."""
@@ -184,29 +179,41 @@ class FindingService:
             return None
         options: list[tuple[int, int, Path]] = []
         search = read_search(wanted.text)
+        months: Sequence[Month] = ()
         bound = looking.LOOKUPS[-1] if search.asks else looking.PATIENCE[-1]
         if search.wanted:
             months = await words.months(self._database, search, wanted.span)
             if not months:
                 return None
             options.append((sum(month.at_most for month in months), looking.HITS, looking.text_path(months)))
-        if wanted.cameras is not None or wanted.categories is not None:
-            categories = kinds.EVERY_CATEGORY if wanted.categories is None else sorted(wanted.categories)
-            cameras = await totals.cameras_of(self._database, wanted)
-            known, everything = await kinds.at_most(self._database, cameras, categories, wanted.span)
-            if not known:
-                return None
-            count = sum(known.values())
-            # Where every tenth event is of these kinds, all of them in one go are read faster than many streams.
-            if count < everything * COMMON_SHARE or len(known) <= FEW_STREAMS:
-                options.append((count, bound, Path(rows.KIND, tuple(sorted(known, key=str)))))
-        for path in rows.flags(wanted):
-            limit = looking.LOOKUPS[-1] + 1
-            few = await rows.driver_rows(self._database, path, wanted, rows.whole(wanted), limit=limit)
-            if not few:
-                return None
-            options.append((few, looking.LOOKUPS[-1], path))
-        return _best(options, wanted)
+        flags = rows.flags(wanted)
+        looking_at = [
+            rows.driver_rows(self._database, path, wanted, rows.whole(wanted), limit=looking.LOOKUPS[-1] + 1)
+            for path in flags
+        ]
+        kind, few = await asyncio.gather(self._kind_path(wanted), asyncio.gather(*looking_at))
+        if kind is not None and kind[1] is not None:
+            options.append((kind[0], bound, kind[1]))
+        if not all(few) or (kind is not None and not kind[0]):
+            return None
+        options += [(count, looking.LOOKUPS[-1], path) for count, path in zip(few, flags, strict=True)]
+        return replace(_best(options, wanted), months=tuple(months))
+
+    async def _kind_path(self, wanted: EventFilter) -> tuple[int, Path | None] | None:
+        """Where cameras or categories are asked for: how many events are of these, and the way to them if it is short.
+
+        ``None``: neither is asked for.
+        """
+        if wanted.cameras is None and wanted.categories is None:
+            return None
+        categories = kinds.EVERY_CATEGORY if wanted.categories is None else sorted(wanted.categories)
+        cameras = await totals.cameras_of(self._database, wanted)
+        known, everything = await kinds.at_most(self._database, cameras, categories, wanted.span)
+        count = sum(known.values())
+        # Where every tenth event is of these kinds, all of them in one go are read faster than many streams.
+        if count < everything * COMMON_SHARE or len(known) <= FEW_STREAMS:
+            return count, Path(rows.KIND, tuple(sorted(known, key=str)))
+        return count, None
 
     async def take_in_texts(self) -> None:
         """Make some of the texts that are older than the search findable."""
@@ -249,6 +256,13 @@ def _visible(principal: Principal, wanted: EventFilter) -> EventFilter:
     if principal.cameras is not None:
         cameras = principal.cameras if cameras is None else cameras & principal.cameras
     return replace(wanted, cameras=cameras)
+
+
+def _said_total(wanted: EventFilter, way: Way, at_least: int) -> Total:
+    """How many events have the words, where that many have them that they are not gone through."""
+    if not rows.asked(wanted) and read_search(wanted.text).is_one_word and wanted.span == Span():
+        return Total(sum(month.at_most for month in way.months), is_exact=True)
+    return Total(at_least, is_exact=False)
 
 
 def _best(options: list[tuple[int, int, Path]], wanted: EventFilter) -> Way:

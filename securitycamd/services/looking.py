@@ -1,12 +1,11 @@
 """Looks for the next events that match, over a bounded number of rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from securitycamd.db import finding as rows
-from securitycamd.db import search as words
 from securitycamd.db.engine import Database
 from securitycamd.db.finding import Path, Window
 from securitycamd.db.search import Month
@@ -26,10 +25,13 @@ TEXT_PATIENCE: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How a filter is answered; ``is_short``: all its rows may be gone through in one request."""
+    """How a filter is answered."""
 
     path: Path
     is_short: bool
+    """Whether all its rows may be gone through in one request."""
+    months: tuple[Month, ...] = ()
+    """Where words are searched for: when they occur."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ async def _search(
     """The same where words are searched for: month by month, each by what is less work there."""
     found: list[Place] = []
     patience, hits = TEXT_PATIENCE, HITS * 2
-    for months in _groups(await words.months(database, read_search(wanted.text), wanted.span), ascending=ascending):
+    for months in _groups(way.months, ascending=ascending):
         part = _within(window, months[0].start, months[-1].end)
         if part is None:
             continue
@@ -110,8 +112,7 @@ async def best_of(
     """The events that say most often what is searched for, the best first; and how far back was looked."""
     if way.is_short:
         return await rows.best(database, way.path, wanted, window, limit=limit), None
-    months = await words.months(database, read_search(wanted.text), wanted.span)
-    group = next(_groups(months, ascending=False), None)
+    group = next(_groups(way.months, ascending=False), None)
     if group is None:
         return [], None
     if sum(month.at_most for month in group) > HITS:
@@ -122,12 +123,12 @@ async def best_of(
     return await rows.best(database, text_path(group), wanted, part, limit=limit), group[0].start
 
 
-def text_path(months: list[Month]) -> Path:
+def text_path(months: Sequence[Month]) -> Path:
     """The way through the full-text index to what is said in these months."""
     return Path(rows.TEXT, ((f"+({' '.join(dict.fromkeys(month.match for month in months))})",),))
 
 
-def _groups(months: list[Month], *, ascending: bool) -> Iterator[list[Month]]:
+def _groups(months: Sequence[Month], *, ascending: bool) -> Iterator[list[Month]]:
     """Months in the order of looking, those with few hits together; each group oldest first."""
     group: list[Month] = []
     for month in months if ascending else reversed(months):

@@ -1,5 +1,6 @@
 """The gallery, and the pieces of it that its script asks for while it is shown."""
 
+import asyncio
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
@@ -116,17 +117,22 @@ async def rail(call: Call[None, None, None]) -> web.Response:
 async def _context(call: Call[Any, Any, Any], query: GalleryQuery) -> GalleryContext:
     site, now = site_of(call.request), datetime.now(UTC)
     before, after = query.places
-    page = await call.parts.finding.find(
-        call.principal, query.wanted(site.zone, now), limit=query.limit, before=before, after=after
+    # One beside the other: the database works on one while we make something of the other.
+    page, cameras, strip = await asyncio.gather(
+        call.parts.finding.find(
+            call.principal, query.wanted(site.zone, now), limit=query.limit, before=before, after=after
+        ),
+        call.parts.cameras.everything(call.principal),
+        _strip(call, query, site=site, now=now),
     )
     return gallery_context(
         page,
-        await call.parts.cameras.everything(call.principal),
+        cameras,
         query,
         site=site,
         now=now,
         server_url=reached_at(call.request),
-        strip=await _strip(call, query, site=site, now=now),
+        strip=strip,
         work=await _work(call, page.items),
         notice=None if call.parts.storage.is_usable else STORAGE_AWAY,
         may_change=call.principal.role >= Audience.OPERATOR,

@@ -8,6 +8,7 @@ from securitycamd.domain.words import (
     index_text,
     marked,
     read_search,
+    spelled_out,
     words_in,
 )
 
@@ -51,6 +52,11 @@ def test_what_a_person_types() -> None:
 
 def test_a_word_with_a_hyphen_is_two_in_a_row() -> None:
     assert read_search("dark-blue").terms == (Term(("dark", "blue")),)
+
+
+@given(st.text(st.characters() | st.sampled_from("aZ0 -\u0301\u00a0\u3000é行ß"), max_size=200))
+def test_the_quick_way_through_plain_text_finds_the_same_words(text: str) -> None:
+    assert list(words_in(text)) == list(spelled_out(text, 0, len(text)))
 
 
 def test_no_more_terms_than_count() -> None:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import jinja2
+from markupsafe import Markup
 
 from securitycamd.resources import resource
 from securitycamd.web.assets import Assets, asset_urls
@@ -44,11 +45,24 @@ def finish_environment(environment: jinja2.Environment, assets: Assets | None = 
     ``assets``: as read already; by default they are read here.
     """
     environment.filters.update(FILTERS)
-    environment.globals["asset"] = asset_urls(assets)
+    environment.globals["asset"] = asset = asset_urls(assets)
+    environment.globals["icon"] = _icons(asset("icons.svg"))
     environment.globals["theme_colours"] = theme_colours()
     for name in environment.list_templates():
         environment.get_template(name)
     return environment
+
+
+def _icons(url: str) -> Callable[[str], Markup]:
+    """``icon(name)`` of templates: a line icon of one hand, drawn in the colour of the text beside it."""
+
+    # A function and no macro: a page of a hundred cards draws some hundreds of them.
+    @cache
+    def icon(name: str) -> Markup:
+        drawn = Markup('<svg class="icon" aria-hidden="true" focusable="false"><use href="{}#{}"/></svg>')
+        return drawn.format(url, name)
+
+    return icon
 
 
 def make_environment() -> jinja2.Environment:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from zoneinfo import ZoneInfo
@@ -223,13 +224,20 @@ class GalleryQuery(BaseModel):
 
     def url(self, path: str = "/") -> str:
         """``path`` in this state; an event's page carries it too, to find the way back."""
-        return f"{path}?{urlencode(self.parameters)}" if self.parameters else path
+        return path + _suffix(self)
 
     def telling(self, name: Literal["view", "limit"]) -> str:
         """The URL with ``name`` in it even where it is the default: what was chosen last is remembered."""
         if any(pair[0] == name for pair in self.parameters):
             return self.url()
         return f"{self.url()}{'&' if self.parameters else '?'}{name}={getattr(self, name)}"
+
+
+# Each card's link holds that of its page.
+@lru_cache(maxsize=64)
+def _suffix(query: GalleryQuery) -> str:
+    parameters = query.parameters
+    return f"?{urlencode(parameters)}" if parameters else ""
 
 
 def _text(value: object) -> str:

@@ -1,7 +1,8 @@
 """How numbers, times and things are put into words. Pure; the templates' filters are here too."""
 
 import math
-from datetime import datetime
+from datetime import date, datetime
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -79,22 +80,34 @@ def span(seconds: float) -> str:
 
 def day_name(then: datetime, zone: ZoneInfo, now: datetime) -> str:
     """The site's day: ``Today``, ``Yesterday``, ``Saturday 21 November``, and another year."""
-    day, present = today(zone, then), today(zone, now)
+    return _day_name(today(zone, then), today(zone, now))
+
+
+# Of a page's moments few are of different days.
+@lru_cache(maxsize=256)
+def _day_name(day: date, present: date) -> str:
     ago = (present - day).days
     if ago in {0, 1}:
         return ("Today", "Yesterday")[ago]
     return f"{day:%A} {day.day} {day:%B}" + (f" {day.year}" if day.year != present.year else "")
 
 
+@lru_cache(maxsize=256)
+def _whole_day(day: date) -> str:
+    return f"{day:%A} {day.day} {day:%B} {day.year}"
+
+
 def moment(then: datetime, zone: ZoneInfo, now: datetime) -> Moment:
     """``then`` in the site's zone, ready to print."""
     local = then.astimezone(zone)
+    day = local.date()
     passed = age(then, now)
+    clock = f"{local.hour:02}:{local.minute:02}:{local.second:02}"
     return Moment(
         iso=local.isoformat(timespec="seconds"),
-        exact=f"{local:%A} {local.day} {local:%B} {local.year}, {local:%H:%M:%S %Z}",
-        clock=f"{local:%H:%M:%S}",
-        day=day_name(then, zone, now),
+        exact=f"{_whole_day(day)}, {clock} {local.tzname()}",
+        clock=clock,
+        day=_day_name(day, today(zone, now)),
         relative="just now" if passed == "now" else f"{passed} ago",
     )
 
