@@ -14,7 +14,8 @@ from pydantic import BaseModel, ValidationError
 from securitycamd.domain.clips import FAULT_SENTENCES, ClipError, ClipFault
 from securitycamd.domain.errors import StorageUnavailableError
 from securitycamd.media.annexb import StreamFacts, StreamScanner
-from securitycamd.media.process import ToolResult, Tools, ToolStartError, ToolTimeoutError
+from securitycamd.media.child import ToolStartError
+from securitycamd.media.process import ToolResult, Tools, ToolTimeoutError
 
 _log = structlog.get_logger(__name__)
 

@@ -6,27 +6,17 @@ through ``setpriv --pdeathsig`` where that exists, so that the kernel ends it wh
 
 import asyncio
 import os
-import shutil
 import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final, TypeVar, cast
-
-import structlog
+from typing import TypeVar
 
 from securitycamd.config import ENV_PREFIX
-
-_log = structlog.get_logger(__name__)
+from securitycamd.media.child import Child, ToolStartError
 
 T = TypeVar("T")
-
-# Looked up once, on import: a search of PATH is file-system work and has no place on the event loop.
-SETPRIV: Final = shutil.which("setpriv")
-STDERR_TAIL_BYTES: Final = 8192
-STDOUT_LIMIT_BYTES: Final = 4 * 1024 * 1024
-# How long a killed child may take to vanish. Longer only in an uninterruptible wait on a dead mount.
-REAP_SECONDS: Final = 5.0
 
 
 class ToolTimeoutError(Exception):
@@ -35,10 +25,6 @@ class ToolTimeoutError(Exception):
     def __init__(self, stderr_tail: str) -> None:
         super().__init__("the tool was stopped after its time-out")
         self.stderr_tail = stderr_tail
-
-
-class ToolStartError(Exception):
-    """The tool could not be started: not installed, or no process or memory left for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,132 +57,6 @@ async def settle(work: Awaitable[T]) -> tuple[T, bool]:
     return future.result(), cancelled
 
 
-class Child(asyncio.SubprocessProtocol):
-    """A running tool and what it says."""
-
-    def __init__(self, on_stdout: Callable[[bytes], None] | None) -> None:
-        self._on_stdout = on_stdout
-        self._stderr = bytearray()
-        self.stdout = bytearray()
-        self._exited = asyncio.Event()
-        self._closed = asyncio.Event()
-        self._transport: asyncio.SubprocessTransport | None = None
-        self.pid = 0
-
-    @classmethod
-    async def start(
-        cls, command: Sequence[str], *, niceness: int, on_stdout: Callable[[bytes], None] | None
-    ) -> "Child":
-        """Start ``command`` in a session of its own.
-
-        Raises:
-            ToolStartError: it cannot be started.
-        """
-        # Secrets of ours, such as the database's address, are no business of a tool's.
-        environment = {k: v for k, v in os.environ.items() if not k.upper().startswith(ENV_PREFIX)}
-        loop = asyncio.get_running_loop()
-        try:
-            _, protocol = await loop.subprocess_exec(
-                lambda: cls(on_stdout),
-                *_wrapped(command, niceness),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-                env=environment,
-            )
-        except OSError as error:
-            raise ToolStartError(f"{command[0]}: {error.strerror}") from error
-        return protocol
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by the loop once the process runs."""
-        self._transport = cast("asyncio.SubprocessTransport", transport)
-        self.pid = self._transport.get_pid()
-
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
-        """Called by the loop with output. Both pipes are always drained: the tool never blocks on us."""
-        if fd != 1:
-            self._stderr += data
-            del self._stderr[:-STDERR_TAIL_BYTES]
-        elif self._on_stdout is not None:
-            self._on_stdout(data)
-        else:
-            self.stdout += data[: STDOUT_LIMIT_BYTES - len(self.stdout)]
-
-    def process_exited(self) -> None:
-        """Called by the loop when the process was reaped."""
-        self._exited.set()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the loop when the process was reaped and its output is at its end."""
-        del exc
-        self._closed.set()
-
-    @property
-    def stderr_tail(self) -> str:
-        """The last of its messages."""
-        return self._stderr.decode(errors="replace")
-
-    @property
-    def return_code(self) -> int | None:
-        """How it ended; ``None`` while it runs."""
-        return self._transport.get_returncode() if self._transport else None
-
-    async def wait(self) -> None:
-        """Wait until it has ended. All that it wrote is here only after :meth:`end`.
-
-        What the tool left running holds its output open (under uvloop even when it redirected its own: the
-        loop hands down the pipes' ends twice), so the end of the output is not waited for here.
-        """
-        await self._exited.wait()
-
-    async def end(self, grace_seconds: float) -> None:
-        """End the whole group: TERM, KILL after ``grace_seconds``, reap; read what is left of its output.
-
-        Bounded in time.
-        """
-        if not self._exited.is_set() and self._signal(signal.SIGTERM):
-            await _within(grace_seconds, self._exited)
-        # Always, for what the tool started may be deaf to TERM, or may have outlived it. A group number is
-        # not given out anew while a member lives, and a number freed a moment ago is the last the kernel
-        # reuses.
-        self._signal(signal.SIGKILL)
-        if not await _within(REAP_SECONDS, self._exited):
-            _log.error("A killed child does not vanish; the loop reaps it when it does.", pid=self.pid)
-        elif not await _within(REAP_SECONDS, self._closed):
-            _log.warning("Something outside the tool's group holds its output open.", pid=self.pid)
-        if self._transport:
-            self._transport.close()
-
-    def _signal(self, number: signal.Signals) -> bool:
-        try:
-            os.killpg(self.pid, number)
-        except ProcessLookupError:
-            return False
-        except PermissionError:  # only a zombie of another user's is left, or a set-uid child
-            return False
-        return True
-
-
-async def _within(seconds: float, event: asyncio.Event) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return event.is_set()
-    return True
-
-
-def _wrapped(command: Sequence[str], niceness: int) -> list[str]:
-    wrapped = list(command)
-    if niceness:
-        wrapped = ["nice", "-n", str(niceness), *wrapped]
-    if SETPRIV:
-        wrapped = [SETPRIV, "--pdeathsig", "KILL", "--", *wrapped]
-    return wrapped
-
-
 class Tools:
     """Runs tools, knows those that run, and can end them all."""
 
@@ -205,6 +65,8 @@ class Tools:
         self.grace_seconds = grace_seconds
         self.closed = False
         self._children: dict[Child, None] = {}
+        # One thread, for as long as we are there: with it the kernel would end what it started.
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="start of tools")
 
     @property
     def running(self) -> int:
@@ -235,7 +97,14 @@ class Tools:
             raise ToolStartError(f"{command[0]}: we are closed")
         started = time.monotonic()
         child, cancelled = await settle(
-            Child.start(command, niceness=self.niceness if niceness is None else niceness, on_stdout=on_stdout),
+            Child.start(
+                command,
+                niceness=self.niceness if niceness is None else niceness,
+                # Secrets of ours, such as the database's address, are no business of a tool's.
+                environment={k: v for k, v in os.environ.items() if not k.upper().startswith(ENV_PREFIX)},
+                starter=self._starter,
+                on_stdout=on_stdout,
+            ),
         )
         self._children[child] = None
         try:
@@ -244,6 +113,7 @@ class Tools:
             if self.closed:  # while it was being started
                 raise ToolStartError(f"{command[0]}: we are closed")
             async with asyncio.timeout(timeout_seconds):
+                await child.hear()
                 await child.wait()
         except TimeoutError:
             raise ToolTimeoutError(child.stderr_tail) from None

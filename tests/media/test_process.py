@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from securitycamd.media.process import SETPRIV, Tools, ToolStartError, ToolTimeoutError, settle
+from securitycamd.media.child import SETPRIV, ToolStartError
+from securitycamd.media.process import Tools, ToolTimeoutError, settle
 from tests.media.conftest import DEAF, is_gone, until, write_script
 
 
