@@ -35,12 +35,13 @@ class BitReader:
         Raises:
             BitsEndError: it is not all there, or longer than the standard allows.
         """
-        zeros = 0
-        while not self.bits(1):
-            zeros += 1
-            if zeros > 32:
-                raise BitsEndError
-        return (1 << zeros) - 1 + self.bits(zeros)
+        # As many zeros as there are before the first one, then one more bit and as many again: the number plus one.
+        rest = self._value & ((1 << self._left) - 1)
+        zeros = self._left - rest.bit_length()
+        if zeros > 32 or self._left < 2 * zeros + 1:
+            raise BitsEndError
+        self._left -= 2 * zeros + 1
+        return (rest >> self._left) - 1
 
     def signed(self) -> int:
         """The next signed Exp-Golomb number, ``se(v)``."""
