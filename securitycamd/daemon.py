@@ -5,7 +5,6 @@ nothing else wires things together.
 """
 
 import asyncio
-import gc
 import signal
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
@@ -33,6 +32,7 @@ from securitycamd.db.server import EmbeddedServer
 from securitycamd.domain.errors import DatabaseUnavailableError, StorageUnavailableError
 from securitycamd.instance import Instance
 from securitycamd.media.pool import Media
+from securitycamd.memory import settle_down
 from securitycamd.roster import task_specs
 from securitycamd.storage.files import Files
 from securitycamd.tasks.optimiser import NAME as OPTIMISER
@@ -95,10 +95,7 @@ class Daemon:
                 asyncio.get_running_loop().add_signal_handler(
                     signal.SIGHUP, lambda: group.create_task(self.reload(), name="reload")
                 )
-                # What was made until now stays: the collector need not look at it again, and then collects what
-                # requests leave behind sooner.
-                gc.collect()
-                gc.freeze()
+                settle_down()
                 notify("READY=1")
                 log.info("securitycamd is ready", version=__version__, address=_address_of(runner))
                 await self.stopping.wait()

@@ -29,9 +29,11 @@ def serve(config: Path | None) -> None:
     from securitycamd.db.migrate import MigrationError  # noqa: PLC0415
     from securitycamd.db.server import EmbeddedServerError  # noqa: PLC0415
     from securitycamd.instance import InstanceError  # noqa: PLC0415
+    from securitycamd.memory import share_heap  # noqa: PLC0415
     from securitycamd.supervision import CriticalTaskError  # noqa: PLC0415
     from securitycamd.telemetry import pipeline  # noqa: PLC0415
 
+    share_heap()
     logs = pipeline.start(settings.logging.level, settings.logging.keep_level, settings.logging.format)
 
     async def run() -> None:

@@ -106,7 +106,7 @@ def make_app(parts: keys.Parts) -> web.Application:
         parts.log_tail.close()
 
     app.on_shutdown.append(end_streams)
-    app[keys.DOCUMENT] = reference.render_document(API_ROUTES, parts.settings.current.site.name)
+    app[reference.DOCUMENT] = reference.Document(API_ROUTES, parts.settings.current.site.name)
     app[keys.ASSETS] = assets = read_assets()
     finish_environment(aiohttp_jinja2.setup(app, **environment_options()), assets)
     live_socket.install(app)

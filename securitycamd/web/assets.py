@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import mimetypes
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,15 @@ STATIC_PREFIX: Final = "/static/"
 RELEASE_LENGTH: Final = 12
 # What these hold is compressed already.
 _PACKED: Final = frozenset({".png", ".woff2", ".jpg", ".gz"})
-_TYPES: Final = {".js": "text/javascript", ".svg": "image/svg+xml", ".md": "text/plain"}
+# The system's own list differs from machine to machine.
+_TYPES: Final = {
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
+    **dict.fromkeys(("", ".md", ".toml", ".txt"), "text/plain"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +85,7 @@ def read_assets() -> Assets:
         tag = hashlib.sha256(content).hexdigest()[:RELEASE_LENGTH]
         whole.update(f"{name}\0{tag}\0".encode())
         packed = None if path.suffix in _PACKED else gzip.compress(content, compresslevel=6, mtime=0)
-        kind = _TYPES.get(path.suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
-        files[name] = Asset(path, kind, tag, packed if packed and len(packed) < len(content) else None)
+        files[name] = Asset(path, _TYPES[path.suffix], tag, packed if packed and len(packed) < len(content) else None)
     return Assets(files, whole.hexdigest()[:RELEASE_LENGTH])
 
 

@@ -75,5 +75,4 @@ class Parts:
 
 
 PARTS: Final = web.AppKey("parts", Parts)
-DOCUMENT: Final = web.AppKey("document", bytes)
 ASSETS: Final = web.AppKey("assets", Assets)

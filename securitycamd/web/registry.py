@@ -31,6 +31,15 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
+class Reply(BaseModel):
+    """A reply, described for the reference; handlers make it of plain values.
+
+    Nothing is validated by it, so it is built only when the reference is asked for: dozens of them hold 2 MB.
+    """
+
+    model_config = ConfigDict(defer_build=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Call(Generic[PathT, QueryT, BodyT]):
     """One request, validated: ``path``, ``query`` and ``body`` are what the route promised."""

@@ -4,18 +4,18 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from securitycamd.domain.models import AnalysisRecord
 from securitycamd.domain.names import AnalysisState, ReadBy, StillNote
 from securitycamd.domain.times import Span, named_day
 from securitycamd.services.ai_status import AiStatus, Backlog
 from securitycamd.services.breaker import BreakerState
-from securitycamd.web.registry import Input
+from securitycamd.web.registry import Input, Reply
 from securitycamd.web.schemas.common import Bound, CameraId, local, span_of
 
 
-class AnalysisReply(BaseModel):
+class AnalysisReply(Reply):
     """How an event's description came about. What it says stands in the event itself."""
 
     event_id: int
@@ -38,7 +38,7 @@ class AnalysisReply(BaseModel):
     finished_at: datetime | None
 
 
-class BreakerReply(BaseModel):
+class BreakerReply(Reply):
     """The circuit breaker before the AI server."""
 
     state: BreakerState
@@ -47,7 +47,7 @@ class BreakerReply(BaseModel):
     next_probe_at: datetime | None
 
 
-class BacklogReply(BaseModel):
+class BacklogReply(Reply):
     """What waits to be described."""
 
     waiting: int
@@ -61,7 +61,7 @@ class BacklogReply(BaseModel):
     done_at: datetime | None
 
 
-class AiReply(BaseModel):
+class AiReply(Reply):
     """How the descriptions stand."""
 
     enabled: bool
@@ -98,7 +98,7 @@ class RerunBody(Input):
         return span if self.date is None else span.intersect(named_day(self.date, zone))
 
 
-class RerunReply(BaseModel):
+class RerunReply(Reply):
     """How many events were queued."""
 
     queued: int

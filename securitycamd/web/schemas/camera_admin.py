@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from securitycamd.domain.agents import AgentStatus
 from securitycamd.domain.coverage import Cover, CoverPart, shares
@@ -12,7 +12,7 @@ from securitycamd.domain.models import Camera
 from securitycamd.domain.names import CameraRemoval
 from securitycamd.services.camera_details import ActivitySpan, CameraDetails, HourOfEvents
 from securitycamd.services.camera_removal import Progress, RemovalPlan
-from securitycamd.web.registry import Input
+from securitycamd.web.registry import Input, Reply
 from securitycamd.web.schemas.cameras import CameraReply, camera_reply
 from securitycamd.web.schemas.common import local
 
@@ -38,7 +38,7 @@ class SpanQuery(Input):
     span: ActivitySpan = ActivitySpan.DAY
 
 
-class AgentReply(BaseModel):
+class AgentReply(Reply):
     """What the agent said when it was last asked."""
 
     asked_at: datetime
@@ -53,7 +53,7 @@ class AgentReply(BaseModel):
     ]
 
 
-class RemovalProgress(BaseModel):
+class RemovalProgress(Reply):
     """How far a removal with footage is."""
 
     events_total: int
@@ -78,7 +78,7 @@ class CameraDetailsReply(CameraReply):
     starred_bytes: int
 
 
-class RemovalPlanReply(BaseModel):
+class RemovalPlanReply(Reply):
     """What would go with a camera's footage."""
 
     camera_id: str
@@ -88,7 +88,7 @@ class RemovalPlanReply(BaseModel):
     online: Annotated[bool, Field(description="then it is removed with `force` only")]
 
 
-class RemovalReply(BaseModel):
+class RemovalReply(Reply):
     """What became of it."""
 
     camera_id: str
@@ -96,14 +96,14 @@ class RemovalReply(BaseModel):
     removal: CameraRemoval | None
 
 
-class HourReply(BaseModel):
+class HourReply(Reply):
     """An hour."""
 
     start: datetime
     events: int
 
 
-class ActivityReply(BaseModel):
+class ActivityReply(Reply):
     """Events by hour, oldest first."""
 
     camera_id: str
@@ -111,7 +111,7 @@ class ActivityReply(BaseModel):
     hours: list[HourReply]
 
 
-class CoverReply(BaseModel):
+class CoverReply(Reply):
     """A stretch of time."""
 
     cover: Cover
@@ -119,7 +119,7 @@ class CoverReply(BaseModel):
     end: datetime
 
 
-class CoverageReply(BaseModel):
+class CoverageReply(Reply):
     """What a camera could see when, oldest first, without gaps."""
 
     camera_id: str

@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from securitycamd.domain.models import Camera
 from securitycamd.domain.names import CameraStatus
-from securitycamd.web.registry import Input
+from securitycamd.web.registry import Input, Reply
 from securitycamd.web.schemas.common import CameraId
 
 
@@ -28,7 +28,7 @@ class CameraListQuery(Input):
     removed: Annotated[bool, Field(description="those that were removed and still have events, too")] = False
 
 
-class CameraReply(BaseModel):
+class CameraReply(Reply):
     """A camera."""
 
     id: int

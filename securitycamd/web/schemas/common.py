@@ -4,12 +4,12 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from securitycamd.domain.errors import InvalidError
 from securitycamd.domain.names import CAMERA_ID_PATTERN
 from securitycamd.domain.times import EARLIEST, Span, day_bounds, next_microsecond
-from securitycamd.web.registry import Input
+from securitycamd.web.registry import Input, Reply
 
 CameraId = Annotated[str, Field(pattern=CAMERA_ID_PATTERN, description="1-50 letters, digits and underscores")]
 
@@ -64,7 +64,7 @@ Bound = Annotated[
 ]
 
 
-class Problem(BaseModel):
+class Problem(Reply):
     """What every error looks like."""
 
     title: str

@@ -4,10 +4,10 @@ import datetime as dt
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import Field, field_validator
 
 from securitycamd.domain.digests import Digest
-from securitycamd.web.registry import Input
+from securitycamd.web.registry import Input, Reply
 
 
 def read_day(text: str) -> dt.date | None:
@@ -52,7 +52,7 @@ class DigestQuery(Input):
         return _day(value)
 
 
-class DigestReply(BaseModel):
+class DigestReply(Reply):
     """The report of a day of the site."""
 
     date: dt.date

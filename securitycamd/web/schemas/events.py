@@ -4,14 +4,14 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from securitycamd.domain.errors import InvalidError
 from securitycamd.domain.models import Event, FileReport
 from securitycamd.domain.names import Category, ConversionStatus, EventStatus, FileType
 from securitycamd.domain.times import Span, named_day
 from securitycamd.storage.paths import check_relative
-from securitycamd.web.registry import Input
+from securitycamd.web.registry import Input, Reply
 from securitycamd.web.schemas.common import MAX_OFFSET, Bound, CameraId, IsoTime, local, span_of
 
 Score = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -98,7 +98,7 @@ class EventQuery(Input):
         return span if self.date is None else span.intersect(named_day(self.date, zone))
 
 
-class EventReply(BaseModel):
+class EventReply(Reply):
     """An event. Times carry the site's offset; paths are relative to the storage root."""
 
     id: int
@@ -136,7 +136,7 @@ class EventReply(BaseModel):
     note: Annotated[str, Field(description="an operator's words")]
 
 
-class EventListReply(BaseModel):
+class EventListReply(Reply):
     """A page of events; ``total`` counts all that match."""
 
     events: list[EventReply]
@@ -145,7 +145,7 @@ class EventListReply(BaseModel):
     offset: int
 
 
-class JobReply(BaseModel):
+class JobReply(Reply):
     """Background work on an event."""
 
     kind: Literal["remux", "analyse", "optimise", "stills"]

@@ -4,13 +4,13 @@ from datetime import datetime
 from typing import Annotated, ClassVar, Final, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 from securitycamd.domain.errors import InvalidError
 from securitycamd.domain.models import EventFilter, Neighbours
 from securitycamd.domain.names import Category, EventStatus
 from securitycamd.domain.words import read_search
-from securitycamd.web.registry import Input
+from securitycamd.web.registry import Input, Reply
 from securitycamd.web.schemas.common import Bound
 from securitycamd.web.schemas.events import EventQuery, EventReply
 from securitycamd.web.schemas.places import PlaceText, one_of, words_of
@@ -102,14 +102,14 @@ class FindQuery(EventQuery):
         )
 
 
-class PieceReply(BaseModel):
+class PieceReply(Reply):
     """A piece of a text."""
 
     text: str
     is_hit: Annotated[bool, Field(description="it was searched for")]
 
 
-class SnippetReply(BaseModel):
+class SnippetReply(Reply):
     """Where an event says what was searched for."""
 
     event_id: int
@@ -117,7 +117,7 @@ class SnippetReply(BaseModel):
     pieces: list[PieceReply]
 
 
-class FoundReply(BaseModel):
+class FoundReply(Reply):
     """A page of the events that match, newest first."""
 
     events: list[EventReply]
@@ -136,7 +136,7 @@ class FoundReply(BaseModel):
     ]
 
 
-class NeighboursReply(BaseModel):
+class NeighboursReply(Reply):
     """The events next to one in a filtered list."""
 
     newer: Annotated[int | None, Field(description="the id of the next newer event that matches")]
@@ -161,7 +161,7 @@ class TimelineQuery(Input):
     ] = None
 
 
-class BucketReply(BaseModel):
+class BucketReply(Reply):
     """A step of a timeline."""
 
     start: datetime
@@ -171,7 +171,7 @@ class BucketReply(BaseModel):
     ]
 
 
-class TimelineReply(BaseModel):
+class TimelineReply(Reply):
     """How much happened when; steps without events are left out."""
 
     step: Literal["hour", "day"]

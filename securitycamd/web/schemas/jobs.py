@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from securitycamd.domain.jobs import JobKind, JobState
-from securitycamd.web.registry import Input
+from securitycamd.web.registry import Input, Reply
 
 
 class JobsQuery(Input):
@@ -30,7 +30,7 @@ class EventJobPath(Input):
     kind: JobKind
 
 
-class ListedJobReply(BaseModel):
+class ListedJobReply(Reply):
     """A job among others."""
 
     event_id: int
@@ -43,7 +43,7 @@ class ListedJobReply(BaseModel):
     progress: Annotated[float | None, Field(description="0 to 1; of jobs that this server works on and that tell")]
 
 
-class RetriedReply(BaseModel):
+class RetriedReply(Reply):
     """What was queued again."""
 
     kind: JobKind

@@ -2,12 +2,13 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from securitycamd.domain.live import StreamState, StreamStatus
+from securitycamd.web.registry import Reply
 
 
-class StreamReply(BaseModel):
+class StreamReply(Reply):
     """A camera's live stream."""
 
     camera: str

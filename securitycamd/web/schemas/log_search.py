@@ -8,14 +8,14 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from multidict import MultiMapping
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
 from securitycamd.domain.errors import InvalidError
 from securitycamd.domain.log_search import SOURCES_LIMIT, TEXT_LIMIT, FoundLines, LineQuery, Place
 from securitycamd.domain.models import LogLine
 from securitycamd.domain.names import LogLevel
 from securitycamd.domain.times import Span, day_bounds, named_day, today
-from securitycamd.web.registry import Input
+from securitycamd.web.registry import Input, Reply
 from securitycamd.web.schemas.common import Bound, span_of
 from securitycamd.web.schemas.logs import LogReply, log_reply
 
@@ -169,7 +169,7 @@ class LinesDownloadQuery(LinesQuery):
     format: Literal["text", "json"] = "text"
 
 
-class FoundLinesReply(BaseModel):
+class FoundLinesReply(Reply):
     """Matching lines, the oldest first."""
 
     lines: list[LogReply]

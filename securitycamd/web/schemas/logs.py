@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from securitycamd.domain.models import LogFilter, LogLine
 from securitycamd.domain.names import LogLevel
 from securitycamd.domain.times import Span
-from securitycamd.web.registry import Input
+from securitycamd.web.registry import Input, Reply
 from securitycamd.web.schemas.common import MAX_OFFSET, Bound, IsoTime, after, span_of
 
 DEFAULT_STRETCH: Final = timedelta(minutes=15)
@@ -66,7 +66,7 @@ class LogsInserted(BaseModel):
     logs_inserted: int
 
 
-class LogReply(BaseModel):
+class LogReply(Reply):
     """A kept line."""
 
     id: int
@@ -76,7 +76,7 @@ class LogReply(BaseModel):
     message: str
 
 
-class LogListReply(BaseModel):
+class LogListReply(Reply):
     """A page of lines; ``total`` counts all that match."""
 
     logs: list[LogReply]

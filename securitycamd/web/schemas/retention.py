@@ -4,11 +4,11 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from securitycamd.domain.retention import Limits, Rules
 from securitycamd.services.retention import RetentionReport
-from securitycamd.web.registry import Input
+from securitycamd.web.registry import Input, Reply
 
 
 class DeleteQuery(Input):
@@ -17,7 +17,7 @@ class DeleteQuery(Input):
     force: Annotated[bool, Field(description="also when it is starred")] = False
 
 
-class RemovedReply(BaseModel):
+class RemovedReply(Reply):
     """An event that is gone."""
 
     id: int
@@ -25,14 +25,14 @@ class RemovedReply(BaseModel):
     size_bytes: Annotated[int, Field(description="what its files took")]
 
 
-class LimitsReply(BaseModel):
+class LimitsReply(Reply):
     """Rules; null is no limit, for a camera's age: everyone's."""
 
     max_age_days: float | None
     max_bytes: int | None
 
 
-class RulesReply(BaseModel):
+class RulesReply(Reply):
     """The rules in force."""
 
     enabled: bool
@@ -43,7 +43,7 @@ class RulesReply(BaseModel):
     log_days: Annotated[int, Field(description="0: log lines are kept for ever")]
 
 
-class CameraUseReply(BaseModel):
+class CameraUseReply(Reply):
     """A camera's events: what they take, what comes, how far back they will reach."""
 
     camera_id: str
@@ -55,14 +55,14 @@ class CameraUseReply(BaseModel):
     promise_kept: bool
 
 
-class DiskReply(BaseModel):
+class DiskReply(Reply):
     """The storage root's file system."""
 
     total_bytes: int
     free_bytes: int
 
 
-class PlannedReply(BaseModel):
+class PlannedReply(Reply):
     """A camera's day of footage that would go, wholly or in part."""
 
     on: Annotated[date, Field(description="when (day of UTC)")]
@@ -74,7 +74,7 @@ class PlannedReply(BaseModel):
     partly: Annotated[bool, Field(description="only the oldest of the day; the numbers are estimates")]
 
 
-class ForecastReply(BaseModel):
+class ForecastReply(Reply):
     """Where it goes at the last week's rate."""
 
     bytes_a_day: float
@@ -88,7 +88,7 @@ class ForecastReply(BaseModel):
     promise_kept: bool
 
 
-class RetentionReply(BaseModel):
+class RetentionReply(Reply):
     """What is kept, what goes next and why, and whether the promised days fit."""
 
     at: datetime

@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from securitycamd.domain.history import Entry, What
 from securitycamd.services.review import BULK_LIMIT, NOTE_LIMIT, BulkAction, BulkResult, Change
-from securitycamd.web.registry import Input
+from securitycamd.web.registry import Input, Reply
 
 
 class EventChange(Input):
@@ -30,7 +30,7 @@ class BulkChange(Input):
     action: BulkAction
 
 
-class BulkResultReply(BaseModel):
+class BulkResultReply(Reply):
     """What came of it for one event."""
 
     id: int
@@ -44,14 +44,14 @@ class BulkResultReply(BaseModel):
     ]
 
 
-class BulkReply(BaseModel):
+class BulkReply(Reply):
     """What came of it: each event once, in the order in which they were named."""
 
     action: BulkAction
     results: list[BulkResultReply]
 
 
-class HistoryReply(BaseModel):
+class HistoryReply(Reply):
     """One thing that happened to an event."""
 
     at: datetime

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from securitycamd.services.storage_check import CheckReport, CheckState, FindingKind
-from securitycamd.web.registry import Input
+from securitycamd.web.registry import Input, Reply
 
 
 class CheckRepair(Input):
@@ -18,7 +18,7 @@ class CheckRepair(Input):
     )
 
 
-class FindingReply(BaseModel):
+class FindingReply(Reply):
     """One thing that is wrong."""
 
     kind: FindingKind
@@ -27,7 +27,7 @@ class FindingReply(BaseModel):
     sentence: str
 
 
-class CheckReply(BaseModel):
+class CheckReply(Reply):
     """A check, while it runs and afterwards."""
 
     state: CheckState

@@ -4,13 +4,13 @@ from datetime import datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import Field, field_validator
 
 from securitycamd.db.strays import Stray
 from securitycamd.domain.errors import InvalidError
 from securitycamd.domain.names import FileType
 from securitycamd.storage.paths import check_relative
-from securitycamd.web.registry import Input
+from securitycamd.web.registry import Input, Reply
 from securitycamd.web.schemas.common import MAX_OFFSET
 
 StrayFilePath = Annotated[
@@ -65,7 +65,7 @@ class StrayLink(Input):
         return _inside(value)
 
 
-class StrayReply(BaseModel):
+class StrayReply(Reply):
     """A file that belongs to no event."""
 
     path: str
@@ -77,7 +77,7 @@ class StrayReply(BaseModel):
     seen_at: Annotated[datetime, Field(description="when it was last seen by a scan")]
 
 
-class StrayListReply(BaseModel):
+class StrayListReply(Reply):
     """A page of stray files; ``total`` counts all."""
 
     strays: list[StrayReply]
@@ -87,7 +87,7 @@ class StrayListReply(BaseModel):
     scanned_at: Annotated[datetime | None, Field(description="when the last whole scan since the start began")]
 
 
-class StrayRemovedReply(BaseModel):
+class StrayRemovedReply(Reply):
     """The file that was removed."""
 
     path: str

@@ -3,14 +3,14 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from securitycamd.domain.jobs import JobKind, JobState
 from securitycamd.supervision import TaskState
-from securitycamd.web.registry import Input
+from securitycamd.web.registry import Input, Reply
 
 
-class HealthReply(BaseModel):
+class HealthReply(Reply):
     """Whether the server can take events."""
 
     status: Literal["healthy", "unhealthy"]
@@ -21,7 +21,7 @@ class HealthReply(BaseModel):
     problems: Annotated[list[str], Field(description="health rules that are not content; see /api/v1/health/report")]
 
 
-class FindingReply(BaseModel):
+class FindingReply(Reply):
     """What a health rule says."""
 
     rule: str
@@ -30,7 +30,7 @@ class FindingReply(BaseModel):
     advice: str
 
 
-class HealthReportReply(BaseModel):
+class HealthReportReply(Reply):
     """All health rules."""
 
     at: datetime
@@ -44,7 +44,7 @@ class StatsQuery(Input):
     hours: Annotated[float, Field(gt=0, le=24 * 366, allow_inf_nan=False)] = 24.0
 
 
-class CameraStatsReply(BaseModel):
+class CameraStatsReply(Reply):
     """What a camera brought; bytes and files as they lie on the disk now."""
 
     camera_id: str
@@ -54,7 +54,7 @@ class CameraStatsReply(BaseModel):
     period_hours: float
 
 
-class CameraTotalsReply(BaseModel):
+class CameraTotalsReply(Reply):
     """A camera at a glance."""
 
     camera_id: str
@@ -69,7 +69,7 @@ class CameraTotalsReply(BaseModel):
     bytes: int | None
 
 
-class CameraCounts(BaseModel):
+class CameraCounts(Reply):
     """How many cameras."""
 
     total: int
@@ -77,7 +77,7 @@ class CameraCounts(BaseModel):
     offline: int
 
 
-class EventCounts(BaseModel):
+class EventCounts(Reply):
     """How many events."""
 
     total: int
@@ -85,7 +85,7 @@ class EventCounts(BaseModel):
     last_24h: int
 
 
-class StorageReply(BaseModel):
+class StorageReply(Reply):
     """The storage root."""
 
     total_bytes: Annotated[int | None, Field(description="`null` while the storage does not answer")]
@@ -96,7 +96,7 @@ class StorageReply(BaseModel):
     saved_bytes: Annotated[int, Field(description="what optimising saved of the clips that are here")]
 
 
-class QueueReply(BaseModel):
+class QueueReply(Reply):
     """Background work that is not done."""
 
     kind: JobKind
@@ -105,7 +105,7 @@ class QueueReply(BaseModel):
     oldest: datetime
 
 
-class SystemStatsReply(BaseModel):
+class SystemStatsReply(Reply):
     """The site at a glance."""
 
     cameras: CameraCounts
@@ -115,7 +115,7 @@ class SystemStatsReply(BaseModel):
     queues: list[QueueReply]
 
 
-class TaskReply(BaseModel):
+class TaskReply(Reply):
     """A supervised task."""
 
     name: str

@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from securitycamd.domain.jobs import JobKind
 from securitycamd.health.report import Report
 from securitycamd.services.system import SystemReport
+from securitycamd.web.registry import Reply
 from securitycamd.web.schemas.ai import AiReply
 from securitycamd.web.schemas.common import local
 from securitycamd.web.schemas.jobs import ListedJobReply
@@ -18,7 +19,7 @@ from securitycamd.web.schemas.logs import LogReply, log_reply
 from securitycamd.web.schemas.system import HealthReportReply, TaskReply
 
 
-class QueueStateReply(BaseModel):
+class QueueStateReply(Reply):
     """The jobs of a kind."""
 
     kind: JobKind
@@ -30,7 +31,7 @@ class QueueStateReply(BaseModel):
     empty_in_seconds: Annotated[float | None, Field(description="at that rate, if no more come")]
 
 
-class DatabaseReply(BaseModel):
+class DatabaseReply(Reply):
     """The database and the way to it."""
 
     is_connected: bool
@@ -44,7 +45,7 @@ class DatabaseReply(BaseModel):
     answer_seconds: float | None
 
 
-class ProcessReply(BaseModel):
+class ProcessReply(Reply):
     """The process."""
 
     uptime_seconds: float
@@ -54,7 +55,7 @@ class ProcessReply(BaseModel):
     loop_lag_seconds: Annotated[float | None, Field(description="the longest that the event loop was late")]
 
 
-class SampleReply(BaseModel):
+class SampleReply(Reply):
     """One measurement of the last hours."""
 
     at: datetime
@@ -65,7 +66,7 @@ class SampleReply(BaseModel):
     waiting: dict[str, int]
 
 
-class FootageReply(BaseModel):
+class FootageReply(Reply):
     """The disk that the footage is on."""
 
     total_bytes: int | None
@@ -75,7 +76,7 @@ class FootageReply(BaseModel):
     days_kept: float | None
 
 
-class ReloadReply(BaseModel):
+class ReloadReply(Reply):
     """The last reload of the settings."""
 
     at: datetime
@@ -84,7 +85,7 @@ class ReloadReply(BaseModel):
     later: Annotated[list[str], Field(description="what needs a restart")]
 
 
-class SystemReply(BaseModel):
+class SystemReply(Reply):
     """All of it; null is not known while a part is away."""
 
     at: datetime
