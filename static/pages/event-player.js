@@ -42,7 +42,6 @@ export class Player {
   begin() {
     const { video, root } = this;
     video.controls = false;
-    this.deck.hidden = false;
     const wanted = kept();
     this.speed.value = [...this.speed.options].some((option) => option.value === wanted) ? wanted : "1";
     video.defaultPlaybackRate = video.playbackRate = Number(this.speed.value);

@@ -82,5 +82,4 @@ export function compare(part, links) {
     if (way) show(way);
   });
   at(range.value);
-  box.hidden = false;
 }

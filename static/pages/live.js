@@ -223,7 +223,6 @@ function onePage() {
   const toggle = document.querySelector(".toggle");
   const save = document.querySelector(".save");
   const full = document.querySelector(".full");
-  document.querySelector(".buttons").hidden = false;
   full.hidden = !document.fullscreenEnabled;
   toggle.onclick = () => (feed.wanted.has(stage.camera) ? leave : watch)(stage.camera);
   full.onclick = () => (document.fullscreenElement ? document.exitFullscreen() : stage.element.requestFullscreen());
@@ -279,7 +278,6 @@ function wallPage() {
     note.dataset.idle = note.textContent;
   }
   if (all) {
-    all.hidden = false;
     all.onclick = () => {
       const isOn = feed.wanted.size === cameras.length;
       for (const camera of cameras) if (feed.wanted.has(camera) === isOn) (isOn ? leave : watch)(camera);

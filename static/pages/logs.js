@@ -353,8 +353,6 @@ const first = [...body.rows].map((row) => ({
 }));
 for (const id of ["older", "newer", "apply", "clear"]) document.getElementById(id)?.remove();
 form.elements.rows.disabled = false;
-form.elements.rows.parentElement.hidden = false;
-document.getElementById("copy").hidden = false;
 box.classList.add("live");
 box.removeAttribute("tabindex");
 box.removeAttribute("role");
