@@ -263,20 +263,21 @@ class LinkingService:
         odd: list[FoundFile] = []
         for file in found:
             name = names[file.relative]
+            event = None if name is None else events.get(name.event_id)
+            # A source that its event names and that could not be converted stays as it is, unless it was missing.
+            is_failed = event is not None and event.video_transferred and file.relative == event.video_h264_path
             if self._is_young(file) or (name is not None and name.event_id in leaving):
                 judged.waiting += 1
             elif name is None:
                 odd.append(file)
-            elif reason := misfit(file.camera_id, name, events.get(name.event_id), self._zone):
+            elif event is not None and is_failed and event.id not in waited_for:
+                continue
+            elif reason := misfit(file.camera_id, name, event, self._zone):
                 judged.strays.append((file, reason))
             elif not file.size_bytes:
                 judged.strays.append((file, EMPTY))
-            else:
-                event = events[name.event_id]
-                # A source that the event names and that could not be converted stays as it is, unless it was missing.
-                is_failed = file.relative == event.video_h264_path and event.video_transferred
-                if not is_failed or event.id in waited_for:
-                    fitting.append((file, name, event))
+            elif event is not None:
+                fitting.append((file, name, event))
         judged.strays += [(file, NO_NAME) for file in await self._unnamed(odd)]
         if fitting:
             await self._place(fitting, judged)

@@ -152,6 +152,22 @@ async def test_a_clip_that_cannot_be_converted_is_not_tried_for_ever(bench: Benc
     assert await strays(bench) == {}
 
 
+@pytest.mark.parametrize(("local", "content"), [(LOCAL, b""), (LOCAL + timedelta(hours=1), b"no video at all" * 100)])
+async def test_a_reported_clip_that_could_not_be_converted_is_no_stray(
+    bench: Bench, local: datetime, content: bytes
+) -> None:
+    event = await event_at(bench)
+    # Neither that it is empty nor a wrong clock makes it another event's: its agent said whose it is.
+    path = name(event, "video", local=local)
+    put(bench, path, content)
+    await bench.report(event.id, FileType.VIDEO, path)
+    await bench.shared.conversion.convert(await bench.claim())
+    assert (await bench.job(event.id)).state is JobState.FAILED
+    report = await bench.shared.linking.scan()
+    assert (report.linked, report.strays) == (0, 0)
+    assert await strays(bench) == {}
+
+
 async def test_a_whole_mp4_becomes_the_clip(bench: Bench, clip: bytes) -> None:
     event = await event_at(bench)
     put(bench, name(event, "video"), clip)
