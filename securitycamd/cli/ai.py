@@ -3,12 +3,13 @@
 import json
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 
 from securitycamd.cli.client import call
 from securitycamd.cli.options import config_option, json_option, settings_or_exit
-from securitycamd.cli.words import plain
+from securitycamd.cli.words import local, plain
 
 
 @click.group(
@@ -30,21 +31,22 @@ def ai() -> None:
 @json_option
 def status(config: Path | None, *, as_json: bool) -> None:
     """Say how the descriptions stand: server, models, breaker, backlog and when it will be done."""
-    found = call(settings_or_exit(config), "GET", "/ai")
-    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(map(plain, _lines(found))))
+    settings = settings_or_exit(config)
+    found = call(settings, "GET", "/ai")
+    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(map(plain, _lines(found, settings.site.zone))))
     if found["enabled"] and (found["ready"] is False or found["breaker"]["state"] == "open"):
         raise SystemExit(1)
 
 
-def _lines(found: dict[str, Any]) -> list[str]:
+def _lines(found: dict[str, Any], zone: ZoneInfo) -> list[str]:
     if not found["enabled"]:
         return ["AI descriptions are switched off (analyser.enabled)."]
     models = found["vision_model"] if found["one_call"] else f"{found['vision_model']}, then {found['text_model']}"
     lines = [f"server    {found['message'] or 'not looked at yet'}", f"models    {models}"]
     breaker = found["breaker"]
     if breaker["state"] != "closed":
-        again = f"; next look at {breaker['next_probe_at']}" if breaker["next_probe_at"] else ""
-        lines.append(f"breaker   {breaker['state']} since {breaker['since']}: {breaker['reason']}{again}")
+        again = f"; next look at {local(breaker['next_probe_at'], zone)}" if breaker["next_probe_at"] else ""
+        lines.append(f"breaker   {breaker['state']} since {local(breaker['since'], zone)}: {breaker['reason']}{again}")
     if found["paused"]:
         lines.append("task      paused; go on with: securitycamd tasks resume analyser")
     backlog = found["backlog"]
@@ -54,7 +56,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
     if backlog["seconds_each"] is not None:
         lines.append(f"pace      {backlog['seconds_each']:.1f} s an event, {found['concurrency']} at a time")
     if backlog["waiting"] and backlog["done_at"]:
-        lines.append(f"done      about {backlog['done_at']}")
+        lines.append(f"done      about {local(backlog['done_at'], zone)[:16]}")
     if backlog["keeps_up"] is False:
         lines.append(
             f"done      never at this pace: {backlog['arrivals_a_day']} events came in a day; choose smaller models"

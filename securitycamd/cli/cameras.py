@@ -6,12 +6,13 @@ import time
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import click
 
 from securitycamd.cli.client import call
 from securitycamd.cli.options import config_option, fail, json_option, settings_or_exit
-from securitycamd.cli.words import plain, size, table
+from securitycamd.cli.words import local, plain, size, table
 from securitycamd.settings import Settings
 
 POLL_SECONDS: Final = 0.5
@@ -40,15 +41,24 @@ def cameras() -> None:
 def list_cameras(config: Path | None, *, everything: bool, as_json: bool) -> None:
     """List cameras with their state."""
     query = "?hidden=true&removed=true" if everything else ""
-    found = call(settings_or_exit(config), "GET", f"/cameras{query}")
+    settings = settings_or_exit(config)
+    found = call(settings, "GET", f"/cameras{query}")
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
     if not found:
         click.echo("No cameras yet: they register by themselves once their agent knows where this server is.")
         return
+    zone = settings.site.zone
     rows: list[tuple[str, ...]] = [
-        (one["camera_id"], one["status"], one["name"], one["location"], one["ip_address"], one["last_seen"][:19])
+        (
+            one["camera_id"],
+            one["status"],
+            one["name"],
+            one["location"],
+            one["ip_address"],
+            local(one["last_seen"], zone),
+        )
         for one in found
     ]
     click.echo("\n".join(table(("CAMERA", "STATE", "NAME", "LOCATION", "ADDRESS", "LAST HEARD OF"), rows)))
@@ -72,7 +82,8 @@ def show(camera: str, config: Path | None, *, refresh: bool, as_json: bool) -> N
     if as_json:
         click.echo(json.dumps(told | {"coverage_24h": coverage["shares"]}, indent=2))
     else:
-        click.echo("\n".join(f"{label + ':':<16}{plain(value)}" for label, value in _facts(told, coverage)))
+        facts = _facts(told, coverage, settings.site.zone)
+        click.echo("\n".join(f"{label + ':':<16}{plain(value)}" for label, value in facts))
 
 
 @cameras.command(
@@ -204,14 +215,14 @@ def _outcome(told: dict[str, Any]) -> str:
     return f"{told['camera_id']} is removed; its events are still here."
 
 
-def _facts(told: dict[str, Any], coverage: dict[str, Any]) -> list[tuple[str, str]]:
+def _facts(told: dict[str, Any], coverage: dict[str, Any], zone: ZoneInfo) -> list[tuple[str, str]]:
     agent = told["agent"]
     facts = [
         ("Camera", told["camera_id"]),
         ("Name", told["name"]),
         ("Location", told["location"]),
         ("State", told["status"] + (", hidden" if told["hidden"] else "")),
-        ("Last heard of", told["last_seen"][:19]),
+        ("Last heard of", local(told["last_seen"], zone)),
         ("Address", told["ip_address"]),
     ]
     if told["removal_progress"]:
@@ -223,14 +234,14 @@ def _facts(told: dict[str, Any], coverage: dict[str, Any]) -> list[tuple[str, st
     if agent is None:
         facts.append(("Agent", "not asked yet"))
     else:
-        facts.append(("Agent", agent["error"] or f"answered {agent['answered_at'][:19]}"))
+        facts.append(("Agent", agent["error"] or f"answered {local(agent['answered_at'], zone)}"))
         facts += [
             (label, str(agent[key]))
             for label, key in (("Version", "version"), ("Motion", "motion_state"))
             if agent[key] is not None
         ]
         if agent["running_since"] is not None:
-            facts.append(("Running since", agent["running_since"][:19]))
+            facts.append(("Running since", local(agent["running_since"], zone)))
         if agent["clock_offset_seconds"] is not None:
             facts.append(("Clock", f"{agent['clock_offset_seconds']:+.1f} s"))
     starred = f", {told['events_starred']:,} starred" if told["events_starred"] else ""

@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 import click
 
 from securitycamd.cli.client import call
 from securitycamd.cli.options import config_option, json_option, settings_or_exit
-from securitycamd.cli.words import plain
+from securitycamd.cli.words import local, plain
 from securitycamd.domain.names import Category, EventStatus
 
 
@@ -63,8 +64,7 @@ def search(words: tuple[str, ...], config: Path | None, *, best: bool, as_json: 
 
     "in quotes" one after another, veh* is a beginning, and -- -word must not be there.
     """
-    # A word with a space in it was quoted for the shell.
-    text = " ".join(f'"{word}"' if " " in word and '"' not in word else word for word in words)
+    text = " ".join(f'"{word}"' if _is_phrase(word) else word for word in words)
     _list(config, {**chosen, "q": text, "sort": "rank" if best else "time"}, as_json=as_json)
 
 
@@ -106,6 +106,10 @@ def digest(date: str | None, config: Path | None, *, write: bool, as_json: bool)
     elif report is None:
         click.echo("There is no report yet.")
     else:
+        if report["state"] == "waiting":
+            again = f"`securitycamd digest {report['date']}`"
+            click.echo(f"{report['date']}: the report waits to be written; {again} shows it in a while.")
+            return
         state = "" if report["state"] in {"written", "quiet"} else f" ({report['state']})"
         click.echo(f"{report['date']}{state}: {report['events']:,} events")
         for text in (report["text"], report["error"]):
@@ -113,29 +117,36 @@ def digest(date: str | None, config: Path | None, *, write: bool, as_json: bool)
                 click.echo(f"\n{plain(text, lines=True)}")
 
 
+def _is_phrase(word: str) -> bool:
+    """Whether it was quoted for the shell because of its spaces, and has no marks of its own: ``van -door``."""
+    parts = word.split()
+    return len(parts) > 1 and '"' not in word and not any(part.startswith("-") or part.endswith("*") for part in parts)
+
+
 def _list(config: Path | None, chosen: dict[str, Any], *, as_json: bool) -> None:
     query = {name: value for name, value in chosen.items() if value not in (None, ())}
     # With a sort the reply tells where to go on.
     query.setdefault("sort", "time")
     pairs = {name: str(value).lower() if isinstance(value, bool) else value for name, value in query.items()}
-    page = call(settings_or_exit(config), "GET", f"/events?{urlencode(pairs, doseq=True)}")
+    settings = settings_or_exit(config)
+    page = call(settings, "GET", f"/events?{urlencode(pairs, doseq=True)}")
     if as_json:
         click.echo(json.dumps(page, indent=2))
         return
     for event in page["events"]:
-        click.echo(_line(event))
+        click.echo(_line(event, settings.site.zone))
     at_least = "" if page["total_is_exact"] else "at least "
     click.echo(f"{len(page['events'])} of {at_least}{page['total']:,}")
     for part in page["ignored"]:
         click.echo(f"cannot be searched for: {plain(part)}", err=True)
     if page["searched_to"]:
-        click.echo(f"searched back to {page['searched_to'][:10]} so far", err=True)
+        click.echo(f"searched back to {local(page['searched_to'], settings.site.zone)[:10]} so far", err=True)
     if page["older"]:
         click.echo(f"go on with --before {page['older']}", err=True)
 
 
-def _line(event: dict[str, Any]) -> str:
+def _line(event: dict[str, Any], zone: ZoneInfo) -> str:
     marks = ("*" if event["protected"] else " ") + (" " if event["reviewed"] else "+")
     words = event["ai_phrase"] or event["ai_description"] or ""
-    when = event["timestamp"][:19].replace("T", " ")
+    when = local(event["timestamp"], zone)
     return f"{event['id']:>9} {marks} {when}  {event['camera_id']:<16} {event['ai_category'] or '-':<10} {plain(words)}"

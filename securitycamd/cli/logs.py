@@ -11,7 +11,7 @@ import click
 
 from securitycamd.cli.client import EXIT_UNREACHABLE, call, server_events
 from securitycamd.cli.options import config_option, fail, json_option, settings_or_exit
-from securitycamd.cli.words import plain
+from securitycamd.cli.words import local, plain
 from securitycamd.domain.names import LogLevel
 from securitycamd.settings import Settings
 
@@ -71,10 +71,10 @@ def logs(
         coming = _coming(settings, query) if follow else iter(())
         next(coming, None)
         found = _newest(settings, query, limit)
-        _print(found, as_json=as_json)
+        _print(settings, found, as_json=as_json)
         shown = {line["id"] for line in found}
         for lines in coming:
-            _print([line for line in lines if line["id"] not in shown], as_json=as_json)
+            _print(settings, [line for line in lines if line["id"] not in shown], as_json=as_json)
     except KeyboardInterrupt:
         pass  # how following ends
 
@@ -101,11 +101,11 @@ def _coming(settings: Settings, query: list[tuple[str, str]]) -> Iterator[list[A
     fail("the daemon ended the connection", EXIT_UNREACHABLE)
 
 
-def _print(lines: list[Any], *, as_json: bool) -> None:
+def _print(settings: Settings, lines: list[Any], *, as_json: bool) -> None:
     for line in lines:
         if as_json:
             click.echo(json.dumps(line, ensure_ascii=False))
         else:
             # What an agent says must neither begin a new line nor tell the terminal what to do.
-            when = line["timestamp"][:23].replace("T", " ")
+            when = local(line["timestamp"], settings.site.zone, timespec="milliseconds")
             click.echo(plain(f"{when} {line['level']:<7} {line['source']}: {line['message']}"))

@@ -1,6 +1,8 @@
 """How commands put things into words and columns."""
 
+from datetime import datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
 _UNITS: Final = ("bytes", "kB", "MB", "GB", "TB")
 
@@ -15,6 +17,11 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
 def plain(text: object, *, lines: bool = False) -> str:
     """What cameras, agents and models say, without anything that begins a line or that a terminal would obey."""
     return "".join(each if each.isprintable() or (lines and each == "\n") else " " for each in str(text))
+
+
+def local(moment: str, zone: ZoneInfo, *, timespec: str = "seconds") -> str:
+    """A time that the API tells, as the site's clock and the pages say it: ``2025-10-28 14:30:22``."""
+    return datetime.fromisoformat(moment).astimezone(zone).replace(tzinfo=None).isoformat(" ", timespec)
 
 
 def size(size_bytes: float) -> str:

@@ -34,8 +34,12 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaemonProcess]:
     process.stop()
 
 
-def run(daemon: DaemonProcess, *arguments: str) -> Result:
-    environment = {"SECURITYCAMD_SERVER__PORT": str(daemon.port), "SECURITYCAMD_SERVER__HOST": "127.0.0.1"}
+def run(daemon: DaemonProcess, *arguments: str, zone: str = "UTC") -> Result:
+    environment = {
+        "SECURITYCAMD_SERVER__PORT": str(daemon.port),
+        "SECURITYCAMD_SERVER__HOST": "127.0.0.1",
+        "SECURITYCAMD_SITE__TIME_ZONE": zone,
+    }
     return CliRunner(env=environment).invoke(main, arguments, prog_name="securitycamd")
 
 
@@ -57,6 +61,14 @@ def test_events_are_listed_page_by_page(daemon: DaemonProcess) -> None:
     assert ask(daemon, "events", "list", "--starred")["events"] == []
 
 
+def test_times_are_shown_as_the_sites_clock_says_them(daemon: DaemonProcess) -> None:
+    assert "2026-03-01 19:00:02" in run(daemon, "events", "list", zone="Asia/Tokyo").stdout
+    heard = ask(daemon, "cameras", "list")[0]["last_seen"]
+    expected = f"{datetime.fromisoformat(heard) + timedelta(hours=9):%Y-%m-%d %H:%M:%S}"
+    assert expected in run(daemon, "cameras", "list", zone="Asia/Tokyo").stdout
+    assert f"Last heard of:  {expected}" in run(daemon, "cameras", "show", "camera_1", zone="Asia/Tokyo").stdout
+
+
 def test_events_are_searched(daemon: DaemonProcess) -> None:
     found = ask(daemon, "events", "search", "the wall", "ladder", "?!")
     assert [event["id"] for event in found["events"]] == [2, 1]
@@ -66,6 +78,10 @@ def test_events_are_searched(daemon: DaemonProcess) -> None:
         "ladder",
     }
     assert len(ask(daemon, "events", "search", "ladd*", "--best")["events"]) == 2
+    # Quoted for the shell as one, with marks of their own: no phrase.
+    assert len(ask(daemon, "events", "search", "wall ladd*")["events"]) == 2
+    assert len(ask(daemon, "events", "search", "ladder -door")["events"]) == 2
+    assert ask(daemon, "events", "search", "wall ladder")["events"] == []
     assert "cannot be searched for: ?!" in run(daemon, "events", "search", "ladder", "?!").stderr
 
 
@@ -81,7 +97,9 @@ def test_the_report_of_a_day_is_asked_for_and_shown(daemon: DaemonProcess) -> No
     assert "There is no report yet." in run(daemon, "digest").stdout
     yesterday = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"
     assert ask(daemon, "digest", yesterday, "--write")["date"] == yesterday
-    wait_until(lambda: ask(daemon, "digest")["state"] == "quiet", seconds=60, what="the report is written")
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    assert "waits to be written" in run(daemon, "digest", today, "--write").stdout
+    wait_until(lambda: ask(daemon, "digest", yesterday)["state"] == "quiet", seconds=60, what="the report is written")
     shown = run(daemon, "digest", yesterday)
     assert f"{yesterday}: 0 events" in shown.stdout
     assert "No camera saw motion on this day." in shown.stdout
