@@ -22,14 +22,12 @@ from securitycamd.ai.errors import RejectedError, missing_sentence
 from securitycamd.ai.parsing import (
     NOTHING_TO_SEE,
     Reading,
-    combine,
     nothing_to_see,
     parse_reply,
     parse_whole_reply,
     read_by_rules,
 )
 from securitycamd.domain.errors import AiSetupError, AiUnavailableError, AnalysisError
-from securitycamd.domain.models import Analysis
 from securitycamd.domain.names import StillNote
 from securitycamd.settings import AnalyserSettings
 
@@ -119,10 +117,12 @@ class Analyst:
         """Which prompts the models are asked with."""
         return prompts.prompt_version(self._settings)
 
-    async def analyse(self, stills: Sequence[bytes]) -> Analysis:
-        """Look at an event's stills, in the order in which they were taken, and say what happened.
+    async def describe(self, stills: Sequence[bytes]) -> Seen:
+        """First stage: the vision model's prose about an event's stills, in the order in which they were taken.
 
-        Each of the two to four requests to the models may take ``timeout_seconds`` of the settings.
+        Black stills are not sent, and of two that show the same the second is not; when nothing is left to send,
+        no model is asked. With ``one_call`` of the settings the structure comes along. Each of the requests to the
+        models, here and in the second stage one or two, in ``one_call`` up to four, may take ``timeout_seconds``.
 
         Args:
             stills: JPEG files; still A and still B, or only one of them.
@@ -130,15 +130,6 @@ class Analyst:
         Raises:
             AiUnavailableError: the AI server is away, busy or lacks a model; the work can wait for it.
             AnalysisError: nothing will come of these stills: damaged, or the model has no words for them.
-        """
-        seen = await self.describe(stills)
-        return combine(seen.description, (await self.structured(seen)).reading)
-
-    async def describe(self, stills: Sequence[bytes]) -> Seen:
-        """First stage: the vision model's prose; raises as ``analyse`` does.
-
-        Black stills are not sent, and of two that show the same the second is not; when nothing is left to send,
-        no model is asked. With ``one_call`` of the settings the structure comes along.
         """
         if not stills:
             raise AnalysisError("The event has no still to look at.")

@@ -1,6 +1,7 @@
 import asyncio
 import base64
 import json
+from collections.abc import Sequence
 from io import BytesIO
 
 import pytest
@@ -8,10 +9,10 @@ from PIL import Image
 
 from securitycamd.ai import client, stills
 from securitycamd.ai.client import Analyst, Exchange
-from securitycamd.ai.parsing import NOTHING_TO_SEE, RULES_CONFIDENCE
+from securitycamd.ai.parsing import NOTHING_TO_SEE, RULES_CONFIDENCE, combine
 from securitycamd.ai.stills import PreparedStills
 from securitycamd.domain.errors import AiFaultError, AiSetupError, AiUnavailableError, AnalysisError
-from securitycamd.domain.models import Detection
+from securitycamd.domain.models import Analysis, Detection
 from securitycamd.domain.names import Category, ReadBy, StillNote
 from securitycamd.settings import AnalyserSettings
 from tests.ai.conftest import MakeAnalyst, black, jpeg
@@ -20,8 +21,14 @@ from tests.ollama_server import DESCRIPTION, STRUCTURE, TEXT, OllamaServer, Repl
 GOOD = json.dumps(STRUCTURE)
 
 
+async def analysed(analyst: Analyst, pictures: Sequence[bytes]) -> Analysis:
+    """Both stages, one after the other."""
+    seen = await analyst.describe(pictures)
+    return combine(seen.description, (await analyst.structured(seen)).reading)
+
+
 async def test_an_analysis_takes_two_stages(server: OllamaServer, analyst: Analyst, still: bytes) -> None:
-    analysis = await analyst.analyse([still, jpeg(1920, 1080)])
+    analysis = await analysed(analyst, [still, jpeg(1920, 1080)])
     assert analysis.description == DESCRIPTION
     assert analysis.phrase == "Man walking up the driveway"
     assert analysis.objects == (Detection("person", 1), Detection("car", 1))
@@ -44,15 +51,15 @@ async def test_an_analysis_takes_two_stages(server: OllamaServer, analyst: Analy
 
 
 async def test_one_still_is_enough_and_none_is_not(server: OllamaServer, analyst: Analyst, still: bytes) -> None:
-    await analyst.analyse([still])
+    await analysed(analyst, [still])
     assert len(server.chats[0].images) == 1
     with pytest.raises(AnalysisError, match="no still"):
-        await analyst.analyse([])
+        await analysed(analyst, [])
 
 
 async def test_a_still_cut_short_never_reaches_the_server(server: OllamaServer, analyst: Analyst, still: bytes) -> None:
     with pytest.raises(AnalysisError, match="cut short"):
-        await analyst.analyse([still, still[: len(still) // 2]])
+        await analysed(analyst, [still, still[: len(still) // 2]])
     assert server.chats == []
 
 
@@ -61,7 +68,7 @@ async def test_thoughts_are_neither_kept_nor_passed_on(server: OllamaServer, ana
         Reply(text="<think>A {person}?</think>A dog runs over the lawn."),
         Reply(text=f"<think>No person.</think>{GOOD}"),
     )
-    analysis = await analyst.analyse([still])
+    analysis = await analysed(analyst, [still])
     assert analysis.description == "A dog runs over the lawn."
     assert "{person}" not in server.chats[1].prompt
     assert analysis.confidence == pytest.approx(0.9)
@@ -71,8 +78,8 @@ async def test_a_server_that_refuses_think_is_asked_without(
     server: OllamaServer, analyst: Analyst, still: bytes
 ) -> None:
     server.refuses_think.add("moondream")
-    await analyst.analyse([still])
-    await analyst.analyse([still])
+    await analysed(analyst, [still])
+    await analysed(analyst, [still])
     assert [(chat.model, "think" in chat.body) for chat in server.chats] == [
         ("moondream", True),
         ("moondream", False),
@@ -116,7 +123,7 @@ async def test_an_empty_description_is_asked_for_once_more(
 async def test_a_model_without_words_fails_this_event(server: OllamaServer, analyst: Analyst, still: bytes) -> None:
     server.always = Reply(text="GGGGGGGG")
     with pytest.raises(AnalysisError, match="moondream gave no description"):
-        await analyst.analyse([still])
+        await analysed(analyst, [still])
 
 
 async def test_a_long_description_is_bounded(server: OllamaServer, analyst: Analyst, still: bytes) -> None:
@@ -157,12 +164,12 @@ async def test_what_may_pass_lets_the_event_wait(
 ) -> None:
     server.enqueue(reply)
     with pytest.raises(AiUnavailableError, match=sentence) as caught:
-        await analyst.analyse([still])
+        await analysed(analyst, [still])
     # Not a word of the server's or a library's own.
     assert "http" not in str(caught.value)
     assert reply.error is None or reply.error not in str(caught.value)
     # And when it has passed, the same analyst works.
-    assert (await analyst.analyse([still])).person_detected
+    assert (await analysed(analyst, [still])).person_detected
 
 
 async def test_a_slow_model_is_given_up_on_in_time(
@@ -173,23 +180,23 @@ async def test_a_slow_model_is_given_up_on_in_time(
     server.enqueue(Reply(delay_seconds=30), Reply(drip_seconds=0.1))
     for _ in range(2):
         with pytest.raises(AiUnavailableError, match="did not answer in time"):
-            await analyst.analyse([still])
+            await analysed(analyst, [still])
 
 
 async def test_a_server_that_is_away_and_comes_back(server: OllamaServer, analyst: Analyst, still: bytes) -> None:
-    await analyst.analyse([still])
+    await analysed(analyst, [still])
     await server.stop()
     with pytest.raises(AiUnavailableError):
-        await analyst.analyse([still])
+        await analysed(analyst, [still])
     with pytest.raises(AiUnavailableError, match="is Ollama running there"):
-        await analyst.analyse([still])
+        await analysed(analyst, [still])
     await server.start()
-    assert (await analyst.analyse([still])).person_detected
+    assert (await analysed(analyst, [still])).person_detected
 
 
 async def test_a_server_that_dies_in_the_middle(server: OllamaServer, analyst: Analyst, still: bytes) -> None:
     server.enqueue(Reply(delay_seconds=30))
-    analysis = asyncio.create_task(analyst.analyse([still]))
+    analysis = asyncio.create_task(analysed(analyst, [still]))
     await server.waiting.wait()
     await server.stop()
     with pytest.raises(AiUnavailableError):
@@ -198,7 +205,7 @@ async def test_a_server_that_dies_in_the_middle(server: OllamaServer, analyst: A
 
 async def test_a_cancelled_analysis_ends_at_once(server: OllamaServer, analyst: Analyst, still: bytes) -> None:
     server.enqueue(Reply(delay_seconds=30))
-    analysis = asyncio.create_task(analyst.analyse([still]))
+    analysis = asyncio.create_task(analysed(analyst, [still]))
     await server.waiting.wait()
     analysis.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -211,7 +218,7 @@ async def test_a_missing_model_waits_and_says_what_to_run(
 ) -> None:
     del server.models[f"{model}:latest"]
     with pytest.raises(AiUnavailableError, match=f"lacks the model {model}; run: securitycamd ai pull"):
-        await analyst.analyse([still])
+        await analysed(analyst, [still])
 
 
 async def test_a_vision_model_that_cannot_see_waits_and_says_so(
@@ -220,7 +227,7 @@ async def test_a_vision_model_that_cannot_see_waits_and_says_so(
     server.models["smollm2:135m"] = TEXT
     analyst = await make_analyst(vision_model="smollm2:135m")
     with pytest.raises(AiUnavailableError, match=r"smollm2:135m cannot see; set analyser\.vision_model"):
-        await analyst.analyse([still])
+        await analysed(analyst, [still])
 
 
 @pytest.mark.parametrize("old", [False, True], ids=["capabilities", "older server"])
@@ -232,7 +239,7 @@ async def test_a_still_the_server_rejects_fails_this_event(
     # Sound for us and not for the server: a picture it has no decoder for.
     monkeypatch.setattr(stills, "prepare_stills", lambda *_, **__: PreparedStills((b"RIFF....WEBP",), ()))
     with pytest.raises(AnalysisError, match="does not accept the stills") as caught:
-        await analyst.analyse([still])
+        await analysed(analyst, [still])
     assert "Failed to load" not in str(caught.value)
 
 
@@ -280,7 +287,7 @@ async def test_one_model_may_serve_for_both(server: OllamaServer, make_analyst: 
     analyst = await make_analyst(text_model="moondream")
     del server.models["deepseek-r1:latest"]
     assert (await analyst.check()).ready
-    assert (await analyst.analyse([still])).person_detected
+    assert (await analysed(analyst, [still])).person_detected
 
 
 @pytest.mark.parametrize("reply", [Reply.failing(), Reply(status=400, error="no"), Reply(body=b"<html>")])
@@ -306,7 +313,7 @@ async def test_a_password_in_the_address_is_used_and_never_shown(
     server: OllamaServer, make_analyst: MakeAnalyst, still: bytes
 ) -> None:
     analyst = await make_analyst(url=server.url.replace("://", "://camera:se%3Acret@"))
-    await analyst.analyse([still])
+    await analysed(analyst, [still])
     login = base64.b64encode(b"camera:se:cret").decode()
     assert server.chats[0].headers["authorization"] == f"Basic {login}"
     await server.stop()
@@ -326,12 +333,12 @@ async def test_no_proxy_of_the_environment_sees_footage(
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     analyst = await make_analyst()
-    assert (await analyst.analyse([still])).person_detected
+    assert (await analysed(analyst, [still])).person_detected
 
 
 async def test_close_twice_and_use_again(analyst: Analyst, still: bytes) -> None:
     await analyst.close()
-    await analyst.analyse([still])
+    await analysed(analyst, [still])
     await analyst.close()
     await analyst.close()
 
@@ -375,7 +382,7 @@ async def test_in_one_call_a_model_that_follows_no_schema_is_asked_for_prose(
 ) -> None:
     analyst = await make_analyst(one_call=True)
     server.enqueue(Reply(text="no"), Reply(text="no"), Reply(text="Two women walk past."))
-    analysis = await analyst.analyse([still])
+    analysis = await analysed(analyst, [still])
     assert (analysis.description, analysis.person_detected) == ("Two women walk past.", True)
     assert [bool(chat.schema) for chat in server.chats] == [True, True, False]
 
@@ -425,7 +432,7 @@ async def test_how_long_a_model_stays_is_said(
     server: OllamaServer, make_analyst: MakeAnalyst, still: bytes, setting: str, sent: object
 ) -> None:
     analyst = await make_analyst(keep_alive=setting)
-    await analyst.analyse([still])
+    await analysed(analyst, [still])
     assert [chat.body["keep_alive"] for chat in server.chats] == [sent, sent]
 
 
@@ -440,7 +447,7 @@ async def test_who_tries_out_models_is_shown_every_exchange(server: OllamaServer
     seen: list[Exchange] = []
     analyst = Analyst(AnalyserSettings.model_validate({"url": server.url}), on_exchange=seen.append)
     server.enqueue(Reply(text="<think>hm</think>A cat sits."), Reply(text="no"), Reply())
-    await analyst.analyse([still])
+    await analysed(analyst, [still])
     assert [(each.model, each.pictures) for each in seen] == [("moondream", 1), ("deepseek-r1", 0), ("deepseek-r1", 0)]
     assert [each.reply for each in seen] == ["A cat sits.", "no", GOOD]
     server.enqueue(Reply(text="A quiet day."))
