@@ -1,4 +1,7 @@
-"""What the text model is asked for a day's report, and what is made of its answer."""
+"""What the text model is asked for a day's report, and what is made of its answer.
+
+A change here that may change answers also changes ``PROMPT_VERSION``.
+"""
 
 import re
 from typing import Final
@@ -6,6 +9,7 @@ from typing import Final
 from securitycamd.ai.cleaning import clean_line, strip_reasoning
 from securitycamd.domain.digests import DayFacts, in_numbers
 
+PROMPT_VERSION: Final = "1"
 SAYINGS_LIMIT: Final = 24
 SAYING_LIMIT: Final = 160
 REPORT_LIMIT: Final = 2_000

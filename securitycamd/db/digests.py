@@ -14,7 +14,17 @@ from securitycamd.domain.digests import DayFacts, Digest, DigestState
 
 _D = digests.c
 Session = Database | Transaction
-_COLUMNS: Final = (_D.day, _D.state, _D.facts, _D.text, _D.model, _D.error, _D.attempts, _D.updated_at)
+_COLUMNS: Final = (
+    _D.day,
+    _D.state,
+    _D.facts,
+    _D.text,
+    _D.model,
+    _D.prompt_version,
+    _D.error,
+    _D.attempts,
+    _D.updated_at,
+)
 _ONE: Final = Query(select(*_COLUMNS).where(_D.day == bindparam("key")))
 _LIST: Final = Query(
     select(*_COLUMNS).where(_D.day < bindparam("before")).order_by(_D.day.desc()).limit(bindparam("limit"))
@@ -45,6 +55,7 @@ _FINISH: Final = Command(
             "facts": bindparam("new_facts"),
             "text": bindparam("new_text"),
             "model": bindparam("new_model"),
+            "prompt_version": bindparam("new_prompt_version"),
             "error": None,
             "updated_at": bindparam("now"),
         }
@@ -75,8 +86,9 @@ def _digest(row: Row) -> Digest:
         row[3],
         row[4],
         row[5],
-        int(row[6]),
-        time_in(row[7]),
+        row[6],
+        int(row[7]),
+        time_in(row[8]),
     )
 
 
@@ -114,12 +126,17 @@ async def claim(session: Session, digest: Digest, now: datetime) -> bool:
     return bool(await session.execute(_CLAIM, key=digest.day, known=digest.attempts, now=time_out(now)))
 
 
-async def finish(
-    session: Session, day: date, state: DigestState, facts: DayFacts, text: str, model: str | None, now: datetime
-) -> None:
+async def finish(session: Session, digest: Digest) -> None:
     """Keep a report."""
-    values = {"new_state": state, "new_events": facts.events, "new_text": text, "new_model": model}
-    await session.execute(_FINISH, key=day, new_facts=to_json(facts).decode(), now=time_out(now), **values)
+    values = {
+        "new_state": digest.state,
+        "new_events": digest.facts.events,
+        "new_facts": to_json(digest.facts).decode(),
+        "new_text": digest.text,
+        "new_model": digest.model,
+        "new_prompt_version": digest.prompt_version,
+    }
+    await session.execute(_FINISH, key=digest.day, now=time_out(digest.updated_at), **values)
 
 
 async def fail(session: Session, day: date, state: DigestState, error: str, now: datetime) -> None:

@@ -186,6 +186,7 @@ digests = Table(
     Column("facts", Text, nullable=False),
     Column("text", Text, nullable=False),
     Column("model", String(200)),
+    Column("prompt_version", String(16)),
     Column("error", String(500)),
     Column("attempts", SMALLINT(unsigned=True), nullable=False, server_default=_ZERO),
     Column("updated_at", _TIME, nullable=False),

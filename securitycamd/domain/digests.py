@@ -51,6 +51,8 @@ class Digest:
     facts: DayFacts
     text: str
     model: str | None
+    """``None``: made from the numbers alone."""
+    prompt_version: str | None
     error: str | None
     attempts: int
     updated_at: datetime

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from securitycamd.ai.client import Analyst
-from securitycamd.ai.digests import SAYINGS_LIMIT, digest_prompt
+from securitycamd.ai.digests import PROMPT_VERSION, SAYINGS_LIMIT, digest_prompt
 from securitycamd.config import SettingsHolder
 from securitycamd.db import digests as rows
 from securitycamd.db.engine import Database, Transaction
@@ -171,7 +171,16 @@ class DigestService:
 
     async def _keep(self, digest: Digest, state: DigestState, facts: DayFacts, text: str, model: str | None) -> None:
         now = datetime.now(UTC)
-        await rows.finish(self._database, digest.day, state, facts, text, model, now)
+        kept = replace(
+            digest,
+            state=state,
+            facts=facts,
+            text=text,
+            model=model,
+            prompt_version=PROMPT_VERSION if model else None,
+            updated_at=now,
+        )
+        await rows.finish(self._database, kept)
         log.info("report written", day=digest.day.isoformat(), events=facts.events, model=model)
         title = f"{self._settings.current.site.name}: {digest.day.isoformat()}"
         self._notices.tell(Notice("digest", title, text, f"/digests/{digest.day.isoformat()}", now))

@@ -62,6 +62,7 @@ class DigestReply(Reply):
     ]
     text: Annotated[str, Field(description="plain text; while it is written anew, the earlier one")]
     model: Annotated[str | None, Field(description="who wrote it; null: made from the numbers alone")]
+    prompt_version: Annotated[str | None, Field(description="the number of the prompt that the model was asked with")]
     error: Annotated[str | None, Field(description="why it is not written yet")]
     events: int
     by_category: dict[str, int]
@@ -80,6 +81,7 @@ def digest_reply(digest: Digest, zone: ZoneInfo) -> dict[str, Any]:
         "state": digest.state,
         "text": digest.text,
         "model": digest.model,
+        "prompt_version": digest.prompt_version,
         "error": digest.error,
         "events": facts.events,
         "by_category": facts.by_category,

@@ -21,10 +21,14 @@ class DigestCard:
     """A report in the list."""
 
     url: str
+    date: str
+    """``2025-10-28``."""
     day: str
     lead: str
     """Its beginning."""
     is_waiting: bool
+    error: str
+    """What the last attempt came to; empty: no fault of it is known."""
     numbers: str
     shares: tuple[Share, ...]
     shares_label: str
@@ -40,6 +44,7 @@ class DigestsContext(PageContext):
     frame: Frame
     summary: str
     cards: tuple[DigestCard, ...]
+    has_waiting: bool
     older_url: str | None
     write: Action | None
     """A form that asks for yesterday's report; ``None``: it is there, or the reader may not."""
@@ -71,11 +76,15 @@ class DigestContext(PageContext):
     template: ClassVar = "digest.html"
 
     frame: Frame
+    date: str
+    """``2025-10-28``."""
     day: str
     paragraphs: tuple[str, ...]
     is_waiting: bool
     trouble: str | None
-    """Why it is not written, or not anew."""
+    """Why it is not written, or not anew, and what to do."""
+    error: str
+    """As of :class:`DigestCard`."""
     written: Moment
     author: str
     numbers: str

@@ -61,6 +61,7 @@ def digests_context(
         frame=frame("Reports", "digests", cameras=cameras, site=site, now=now),
         summary=f"Each day's report comes at {due}." if due else "Reports are written when you ask for one.",
         cards=tuple(_card(digest, site, now) for digest in shown),
+        has_waiting=any(digest.state is DigestState.WAITING for digest in shown),
         older_url=f"{DIGESTS_URL}?before={shown[-1].day.isoformat()}" if len(found) > PAGE_SIZE else None,
         write=write if may_change and is_first and not is_there else None,
         empty=f"The first one comes at {due}, about the day before." if due else "None was asked for yet.",
@@ -82,10 +83,12 @@ def digest_context(
     is_waiting = digest.state is DigestState.WAITING
     return DigestContext(
         frame=frame(f"Report of {name}", "digests", cameras=cameras, site=site, now=now),
+        date=digest.day.isoformat(),
         day=name,
         paragraphs=tuple(part for part in digest.text.split("\n\n") if part),
         is_waiting=is_waiting,
         trouble=_trouble(digest),
+        error=digest.error or "",
         written=moment(digest.updated_at, site.zone, now),
         author=f"Written by {digest.model}" if digest.model else "Made from the numbers alone",
         numbers="" if is_waiting and not facts.events else in_numbers(facts),
@@ -112,9 +115,11 @@ def _card(digest: Digest, site: Site, now: datetime) -> DigestCard:
     events, shares = digest.facts.events, _shares(digest.facts)
     return DigestCard(
         url=digest_url(digest.day),
+        date=digest.day.isoformat(),
         day=_day(digest.day, site, now),
         lead=text,
         is_waiting=is_waiting,
+        error=digest.error or "",
         numbers=counted(events, "event") if events else "",
         shares=shares,
         shares_label=", ".join(share.label for share in shares),
