@@ -64,7 +64,15 @@ _FINISH: Final = Command(
 _FAIL: Final = Command(
     digests.update()
     .where(_D.day == bindparam("key"))
-    .values({"state": bindparam("new_state"), "error": bindparam("new_error"), "updated_at": bindparam("now")})
+    .values(
+        {
+            "state": bindparam("new_state"),
+            "events": bindparam("new_events"),
+            "facts": bindparam("new_facts"),
+            "error": bindparam("new_error"),
+            "updated_at": bindparam("now"),
+        }
+    )
 )
 _AGAIN: Final = Command(
     digests.update()
@@ -139,9 +147,15 @@ async def finish(session: Session, digest: Digest) -> None:
     await session.execute(_FINISH, key=digest.day, now=time_out(digest.updated_at), **values)
 
 
-async def fail(session: Session, day: date, state: DigestState, error: str, now: datetime) -> None:
-    """Say why an attempt came to nothing; an earlier text stays."""
-    await session.execute(_FAIL, key=day, new_state=state, new_error=error[:500], now=time_out(now))
+async def fail(session: Session, digest: Digest) -> None:
+    """Keep why an attempt came to nothing, and what is known of the day; an earlier text stays."""
+    values = {
+        "new_state": digest.state,
+        "new_events": digest.facts.events,
+        "new_facts": to_json(digest.facts).decode(),
+        "new_error": (digest.error or "")[:500],
+    }
+    await session.execute(_FAIL, key=digest.day, now=time_out(digest.updated_at), **values)
 
 
 async def again(session: Session, day: date, now: datetime) -> None:

@@ -162,7 +162,10 @@ class DigestService:
         except (AiUnavailableError, AnalysisError) as error:
             is_over = digest.attempts >= TRIES_LIMIT
             state = DigestState.FAILED if is_over else DigestState.WAITING
-            await rows.fail(self._database, digest.day, state, str(error), datetime.now(UTC))
+            # Numbers are there without a model; an earlier text keeps those that it was written from.
+            known = digest.facts if digest.text else facts
+            tried = replace(digest, state=state, facts=known, error=str(error), updated_at=datetime.now(UTC))
+            await rows.fail(self._database, tried)
             log.info("report waits", day=digest.day.isoformat(), reason=str(error), attempts=digest.attempts)
             return
         # A model without a word for the day: the numbers are what there is to say.

@@ -81,17 +81,19 @@ def digest_context(
     """One report; ``earlier`` and ``later`` are the days of those next to it."""
     facts, name = digest.facts, _day(digest.day, site, now)
     is_waiting = digest.state is DigestState.WAITING
+    # Of a report that was never tried nothing is known, which is not that nothing happened.
+    is_known = bool(facts.events) or digest.state in {DigestState.WRITTEN, DigestState.QUIET}
     return DigestContext(
         frame=frame(f"Report of {name}", "digests", cameras=cameras, site=site, now=now),
         date=digest.day.isoformat(),
         day=name,
         paragraphs=tuple(part for part in digest.text.split("\n\n") if part),
         is_waiting=is_waiting,
-        trouble=_trouble(digest),
+        trouble=_trouble(digest, may_change=may_change),
         error=digest.error or "",
         written=moment(digest.updated_at, site.zone, now),
         author=f"Written by {digest.model}" if digest.model else "Made from the numbers alone",
-        numbers="" if is_waiting and not facts.events else in_numbers(facts),
+        numbers=in_numbers(facts) if is_known else "",
         compared=_compared(facts),
         shares=_shares(facts),
         cameras=tuple(
@@ -109,7 +111,7 @@ def digest_context(
 
 def _card(digest: Digest, site: Site, now: datetime) -> DigestCard:
     is_waiting = digest.state is DigestState.WAITING
-    text = digest.text.replace("\n\n", " ") or (_trouble(digest) or _WAITING)
+    text = digest.text.replace("\n\n", " ") or (_trouble(digest, may_change=False) or _WAITING)
     if len(text) > LEAD_LIMIT:
         text = text[:LEAD_LIMIT].rpartition(" ")[0] + "…"
     events, shares = digest.facts.events, _shares(digest.facts)
@@ -130,11 +132,12 @@ def _day(day: date, site: Site, now: datetime) -> str:
     return day_name(day_bounds(day, site.zone)[0], site.zone, now)
 
 
-def _trouble(digest: Digest) -> str | None:
+def _trouble(digest: Digest, *, may_change: bool) -> str | None:
     if digest.error is None:
         return None
     if digest.state is DigestState.FAILED:
-        return f"It could not be written: {digest.error}"
+        advice = " Once that is mended, have it written anew." if may_change else ""
+        return f"It could not be written: {digest.error}{advice}"
     return f"It is tried again by itself. {digest.error}"
 
 
