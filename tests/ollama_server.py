@@ -126,6 +126,10 @@ class OllamaServer:
         """Answer the next chats with these, one each."""
         self._script.extend(replies)
 
+    def forget(self) -> None:
+        """Drop the replies that no chat has taken."""
+        self._script.clear()
+
     async def start(self) -> None:
         """Listen; again on the same port after ``stop``."""
         app = web.Application(client_max_size=_MAX_REQUEST_BYTES)

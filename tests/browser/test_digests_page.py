@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from securitycamd.domain.digests import TRIES_LIMIT
-from tests.browser.conftest import NARROW, WIDE, OpenPage, axe_findings, overflows
+from tests.browser.conftest import NARROW, PATIENCE_MS, WIDE, OpenPage, axe_findings, overflows
 from tests.browser.world import World, running_world
 from tests.harness import wait_until
 from tests.ollama_server import OllamaServer, Reply
@@ -37,15 +37,10 @@ class Reporter:
 
     world: World
     server: OllamaServer
-    loop: asyncio.AbstractEventLoop
 
     @property
     def url(self) -> str:
         return f"{self.world.url}/digests"
-
-    def now(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Have the AI server do it."""
-        asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(30)
 
     def sql(self, statement: str) -> None:
         """What no request can do: days that went wrong for hours."""
@@ -89,7 +84,7 @@ def site() -> Iterator[Reporter]:
             for hour in range(9, 14):
                 for camera_id in ("camera_1", "camera_2")[: 1 + hour % 2]:
                     world.post_event(camera_id, moment=datetime(*YESTERDAY.timetuple()[:3], hour, tzinfo=BERLIN))
-            reporter = Reporter(world, server, loop)
+            reporter = Reporter(world, server)
             reporter.sql(
                 "UPDATE events SET ai_category = 'person', ai_phrase = 'Person walks to the door' WHERE id % 2;"
                 "UPDATE events SET ai_category = 'package', ai_phrase = 'Parcel left at the door' WHERE id = 2;"
@@ -107,9 +102,12 @@ def site() -> Iterator[Reporter]:
 async def reporter(site: Reporter) -> AsyncIterator[Reporter]:
     """The same, without reports and without anything left to say."""
     await asyncio.to_thread(site.sql, "DELETE FROM digests;")
+    # A page looks every five seconds.
+    expect.set_options(timeout=PATIENCE_MS)
     yield site
+    expect.set_options(timeout=None)
     site.server.always = None
-    site.server.waiting.clear()
+    site.server.forget()
 
 
 async def looks_right(page: Page) -> None:
@@ -171,14 +169,13 @@ async def test_the_list_shows_a_report_once_it_is_there(reporter: Reporter, open
 
 
 async def test_why_a_report_is_not_there_yet_appears_by_itself(reporter: Reporter, open_page: OpenPage) -> None:
-    reporter.server.enqueue(Reply.failing())
     reporter.server.always = Reply.failing()
     page = await open_page(reporter.url)
     await page.get_by_role("button", name="Write yesterday's report now").click()
     await expect(page.locator(".report-state")).to_contain_text("The report is being written")
     await expect(page.locator(".warning")).to_contain_text("It is tried again by itself.")
     # Numbers need no model.
-    await expect(page.locator(".share-list")).to_contain_text("4 people")
+    await expect(page.locator(".share-list")).to_contain_text("8 events not looked at")
     await looks_right(page)
 
 
