@@ -56,7 +56,7 @@ async def tell_errors(request: web.Request, handler: Handler) -> web.StreamRespo
         return _problem(request, error.status, error.title, detail, headers)
     except ValidationError as error:
         detail = [
-            {"loc": list(item["loc"]), "msg": item["msg"], "type": item["type"]}
+            {"loc": list(item["loc"]), "msg": item["msg"].removeprefix("Value error, "), "type": item["type"]}
             for item in error.errors(include_url=False, include_context=False, include_input=False)
         ]
         return _problem(request, InvalidError.status, InvalidError.title, detail)

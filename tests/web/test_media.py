@@ -5,6 +5,8 @@ from contextlib import suppress
 from email.utils import formatdate
 from pathlib import Path
 
+from structlog.testing import capture_logs
+
 from tests.conftest import Site
 
 CLIP = "camera_1/videos/1_20251028_143022_video.mp4"
@@ -89,3 +91,24 @@ async def test_who_leaves_in_the_middle_leaves_nothing_open(site: Site) -> None:
     async with asyncio.timeout(10):
         while is_open():  # noqa: ASYNC110 - nobody tells of it
             await asyncio.sleep(0.02)
+
+
+async def test_whoever_asks_for_what_lies_outside_is_logged_whatever_its_name_ends_in(
+    site: Site, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "passwd").write_text("secret")
+    (outside / "secret.jpg").write_text("secret")
+    _put(site, CLIP, CLIP_BYTES)
+    (site.root / "camera_1/out").symlink_to(outside)
+    for name in ("passwd", "secret.jpg"):
+        with capture_logs() as lines:
+            async with site.client.get(f"/media/camera_1/out/{name}") as response:
+                assert response.status == 404
+        told = [line["path"] for line in lines if line["event"] == "a file outside the storage root was asked for"]
+        assert told == [f"camera_1/out/{name}"]
+    with capture_logs() as lines:
+        async with site.client.get("/media/camera_1/notes.txt") as response:
+            assert response.status == 404
+    assert not [line for line in lines if line["log_level"] == "warning"]

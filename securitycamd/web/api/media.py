@@ -46,14 +46,18 @@ async def media(call: Call[MediaPath, MediaQuery, None]) -> web.StreamResponse:
     """One file."""
     wanted = PurePosixPath(call.path.path)
     content_type = TYPES.get(wanted.suffix.lower())
-    if content_type is None or not call.principal.may_see(wanted.parts[0]):
+    if not call.principal.may_see(wanted.parts[0]):
         raise NotFoundError("There is no such file.")
     # A name is never used for other content, but for a clip that is optimised: the ETag tells.
-    headers = {"Content-Type": content_type, "Cache-Control": "private, max-age=3600"}
+    headers = {"Content-Type": content_type or "", "Cache-Control": "private, max-age=3600"}
     if call.query.download:
         headers["Content-Disposition"] = attachment(await _download_name(call, wanted))
+    found = None
     try:
-        found = await open_file(call.request, call.parts.files, call.path.path, headers)
+        if content_type is None:
+            await call.parts.files.locate(call.path.path)  # not shown; that it leads out is told all the same
+        else:
+            found = await open_file(call.request, call.parts.files, call.path.path, headers)
     except InvalidError as error:
         log.warning("a file outside the storage root was asked for", path=call.path.path, remote=call.request.remote)
         raise NotFoundError("There is no such file.") from error
