@@ -44,7 +44,7 @@ def run(config: Path | None) -> None:
     settings = settings_or_exit(config)
     told = call(settings, "POST", "/tasks/retention/run-now")
     if told["state"] == "paused":
-        click.echo("Retention is paused; resume it first (POST /api/v1/tasks/retention/resume).")
+        click.echo("Retention is paused, so nothing goes: `securitycamd tasks resume retention` first.")
         return
     click.echo("The rules are being carried out. `securitycamd retention plan` shows what is left to go.")
 

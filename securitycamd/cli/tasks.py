@@ -69,6 +69,8 @@ def run_now(name: str, minutes: float | None, config: Path | None, *, as_json: b
 def _command(config: Path | None, name: str, action: str, query: str = "", *, as_json: bool) -> None:
     task = call(settings_or_exit(config), "POST", f"/tasks/{quote(name, safe='')}/{action}{query}")
     click.echo(json.dumps(task, indent=2) if as_json else f"{task['name']}: {_state(task)}")
+    if action == "run-now" and task["state"] == "paused" and not as_json:
+        click.echo(f"It does nothing while it is paused: `securitycamd tasks resume {task['name']}` first.")
 
 
 def _state(task: dict[str, Any]) -> str:

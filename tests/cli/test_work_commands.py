@@ -80,6 +80,7 @@ def test_the_optimiser_works_when_told(daemon: DaemonProcess, tmp_path: Path) ->
     assert "Makes clips smaller, at night" in shown
     assert "optimiser: paused\n" in run(daemon, "tasks", "pause", "optimiser").stdout
     assert ask(daemon, "tasks", "run-now", "optimiser", "--minutes", "5")["state"] == "paused"
+    assert "tasks resume optimiser" in run(daemon, "tasks", "run-now", "optimiser").stdout
     assert ask(daemon, "tasks", "resume", "optimiser")["state"] == "running"
     wait_until(lambda: event(daemon, event_id)["mp4_conversion_status"] == "optimized", seconds=20, what="optimised")
     saved = daemon.call("GET", "/api/v1/stats")[1]["storage"]["saved_bytes"]
