@@ -11,7 +11,8 @@ dark.addEventListener("change", follow);
 new MutationObserver(follow).observe(root, { attributeFilter: ["data-theme"] });
 follow();
 
-// Its own layout has a <main> of its own; inside ours the parts stand by themselves.
+// Its own layout has a <main> of its own; inside ours the parts stand by themselves, without its head, which says what
+// ours has said since the first paint.
 const parts = ({ React }) => ({
   components: {
     ReferenceLayout: ({ getComponent, specSelectors }) => {
@@ -22,7 +23,7 @@ const parts = ({ React }) => ({
       return React.createElement(
         "div",
         { className: "swagger-ui" },
-        ["SvgAssets", "InfoContainer", "operations", "Models"].map((name) => draw(name, name !== "SvgAssets")),
+        ["SvgAssets", "operations", "Models"].map((name) => draw(name, name !== "SvgAssets")),
       );
     },
   },
