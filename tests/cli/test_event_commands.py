@@ -15,7 +15,12 @@ from tests.harness import DaemonProcess, wait_until
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaemonProcess]:
-    environment = {"SECURITYCAMD_SITE__TIME_ZONE": "UTC", "SECURITYCAMD_ANALYSER__ENABLED": "false"}
+    environment = {
+        "SECURITYCAMD_SITE__TIME_ZONE": "UTC",
+        "SECURITYCAMD_ANALYSER__ENABLED": "false",
+        # From seven in the morning on a report would be begun by itself.
+        "SECURITYCAMD_DIGEST__ENABLED": "false",
+    }
     process = DaemonProcess(tmp_path_factory.mktemp("daemon"), tmp_path_factory.mktemp("footage"), environment).start()
     camera = {"camera_id": "camera_1", "name": "Front", "location": "Garden", "ip_address": "127.0.0.1"}
     process.call("POST", "/api/v1/cameras/register", camera)
