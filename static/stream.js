@@ -12,7 +12,8 @@ const FAILED_MS = 3_000;
 
 const watchers = new Set();
 let source = null;
-let mark = "";
+// From before the page was read on: what came while it was made and loaded is told first.
+let mark = document.documentElement.dataset.mark ?? "";
 let closing = 0;
 let failing = 0;
 let begun = false;

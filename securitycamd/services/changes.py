@@ -111,6 +111,11 @@ class ChangeHub:
         self._is_closed = False
 
     @property
+    def mark(self) -> str:
+        """The place in the stream that is reached: what is told from now on comes behind it."""
+        return f"{self.start}-{self._number}"
+
+    @property
     def watchers(self) -> int:
         """How many watch."""
         return len(self._watchers)

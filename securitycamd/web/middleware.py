@@ -17,7 +17,7 @@ from securitycamd.domain.names import is_camera_id
 from securitycamd.domain.principal import NOBODY, TRUSTED_OPERATOR, Audience, Principal
 from securitycamd.web import keys
 from securitycamd.web.pages import error_page
-from securitycamd.web.registry import PRINCIPAL, json_reply, route_of
+from securitycamd.web.registry import MARK, PRINCIPAL, json_reply, route_of
 from securitycamd.web.sites import refuse_foreign_site
 
 log = structlog.get_logger(__name__)
@@ -159,6 +159,7 @@ async def scope(request: web.Request, handler: Handler) -> web.StreamResponse:
     request_id = new_request_id()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=request_id)
+    request[MARK] = request.app[keys.PARTS].changes.mark
     started = time.perf_counter()
     origin = request.headers.get("Origin")
     allowed = origin is not None and origin in request.app[keys.PARTS].settings.current.server.cors_origins

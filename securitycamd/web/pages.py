@@ -13,7 +13,7 @@ from securitycamd.domain.models import Camera
 from securitycamd.domain.principal import Audience, Principal
 from securitycamd.web import keys
 from securitycamd.web.assets import accepts_gzip
-from securitycamd.web.registry import Call, Route
+from securitycamd.web.registry import MARK, Call, Route
 from securitycamd.web.theme import chosen_theme
 from securitycamd.web.ui.contexts import PageContext, Site
 from securitycamd.web.ui.frame import docs_context, error_context
@@ -38,7 +38,8 @@ def render(request: web.Request, context: PageContext, status: int = 200) -> web
 
 def site_of(request: web.Request) -> Site:
     """What builders must know of the site, and how this reader wants to see it."""
-    return replace(Site.of(request.app[keys.PARTS].settings.current), theme=chosen_theme(request))
+    site = Site.of(request.app[keys.PARTS].settings.current)
+    return replace(site, theme=chosen_theme(request), mark=request[MARK])
 
 
 def reached_at(request: web.Request) -> str:

@@ -23,6 +23,8 @@ BodyT = TypeVar("BodyT")
 BODY_SECONDS: Final = 30.0
 """How long a body may take; agents wait no longer either."""
 PRINCIPAL: Final = web.RequestKey("principal", Principal)
+MARK: Final = web.RequestKey("mark", str)
+"""The place in the stream of changes when the request came."""
 
 
 class Input(BaseModel):

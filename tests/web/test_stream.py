@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -89,6 +90,16 @@ async def test_what_is_rolled_back_is_not_told(site: Site) -> None:
             assert answer.status == 404
         await site.event(timestamp="2025-10-28T15:00:00")
         assert [change["what"] for change in await stream.changes()] == ["new"]
+
+
+async def test_a_page_names_the_place_from_which_its_script_listens(site: Site) -> None:
+    await site.register()
+    async with site.client.get("/", headers={"Accept": "text/html"}) as response:
+        found = re.search(r'<html [^>]*data-mark="([^"]+)"', await response.text())
+    assert found
+    event = await site.event()  # while the page is on its way, and its pictures are loaded
+    async with listening(site, params={"since": found[1]}) as stream:
+        assert await stream.changes() == [{"what": "new", "id": event["id"], "camera_id": "camera_1"}]
 
 
 async def test_who_comes_back_misses_nothing(site: Site) -> None:

@@ -59,6 +59,8 @@ class Site:
     """Whether events are described at all."""
     theme: Theme = "system"
     """As the reader chose it."""
+    mark: str = ""
+    """The place in the stream of changes before anything of the page was read."""
 
     @classmethod
     def of(cls, settings: Settings) -> "Site":
@@ -117,6 +119,8 @@ class Frame:
     """``None``: not known, or not for this reader."""
     cameras_summary: str
     all_online: bool
+    mark: str
+    """See :attr:`Site.mark`: from there on the page's scripts listen, or what comes meanwhile would be missed."""
 
 
 @dataclass(frozen=True, slots=True)

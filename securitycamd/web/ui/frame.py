@@ -55,6 +55,7 @@ def frame(title: str, page: PageName, *, cameras: Sequence[Camera] | None, site:
         cameras=states,
         cameras_summary=_summary(states, online),
         all_online=bool(states) and online == len(states or ()),
+        mark=site.mark,
     )
 
 
