@@ -104,6 +104,8 @@ def _outlook(told: dict[str, Any]) -> list[str]:
         lines.append(
             f"Full in:  {_days(ahead['days_until_floor'])}, then footage reaches back {_days(ahead['days_kept'])}"
         )
+    elif ahead["days_kept"] is not None:
+        lines.append(f"Full in:  never, by the limits; footage reaches back {_days(ahead['days_kept'])}")
     return lines
 
 

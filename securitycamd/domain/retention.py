@@ -222,7 +222,8 @@ def forecast(rules: Rules, *, rates: Mapping[str, float], used: Mapping[str, Use
         for camera_id, rate in sorted(rates.items())
     )
     total = sum(rates.values())
-    fills = total > 0 and room is not None and depth < math.inf
+    # A size that is reached sooner keeps the disk from ever being full.
+    fills = total > 0 and room is not None and depth < math.inf and capacities[0] <= min(capacities)
     return Forecast(total, room / total if fills and room is not None else None, _finite(depth), cameras)
 
 

@@ -242,7 +242,15 @@ def test_a_promise_that_does_not_fit() -> None:
 def test_starred_footage_takes_room_from_the_promise() -> None:
     used = {"camera_1": Use(10 * GB, protected_bytes=5 * GB)}
     held = Rules(Limits(30, 20 * GB))
-    assert look(held, {"camera_1": GB}, used, Disk(500 * GB, 100 * GB)) == (100, 15, False)
+    assert look(held, {"camera_1": GB}, used, Disk(500 * GB, 100 * GB)) == (None, 15, False)
+
+
+def test_a_size_below_what_the_disk_holds_keeps_it_from_being_full() -> None:
+    used = {"camera_1": Use(10 * GB)}
+    floor = 10 * GB
+    disk = Disk(100 * GB, 50 * GB)
+    assert look(Rules(Limits(None, 20 * GB), free_floor_bytes=floor), {"camera_1": GB}, used, disk) == (None, 20, True)
+    assert look(Rules(Limits(None, 80 * GB), free_floor_bytes=floor), {"camera_1": GB}, used, disk) == (40, 50, True)
 
 
 def test_cameras_share_what_is_there_by_one_depth() -> None:
