@@ -269,7 +269,14 @@ class StorageCheckService:
     async def _compare_files(self, report: CheckReport, on_step: Callable[[], None], *, repair: bool) -> None:
         now = datetime.now(UTC)
         cameras = [camera_id for camera_id in await self._files.cameras() if camera_id not in self._lost_cameras]
-        async for batch in scan(self._files, cameras=cameras):
+
+        def unusable(path: str, reason: str) -> None:
+            sentence = f"No event can name it: the path {reason}. Give it another name, or remove it."
+            # Names on a disk need not be text.
+            shown = path.encode(errors="backslashreplace").decode()
+            report.add(FindingKind.ORPHANED, shown, None, sentence)
+
+        async for batch in scan(self._files, cameras=cameras, on_unusable=unusable):
             judged = await self._linking.settle(batch, seen_at=now) if repair else await self._linking.judge(batch)
             report.files += len(batch)
             for one in judged.links:

@@ -1,6 +1,6 @@
 """Walks over what agents put on the share, slowly: the disk is the cameras', the loop the API's."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -31,7 +31,12 @@ class FoundFile:
     """Aware, UTC."""
 
 
-async def scan(files: Files, *, cameras: Sequence[str] | None = None) -> AsyncIterator[list[FoundFile]]:
+async def scan(
+    files: Files,
+    *,
+    cameras: Sequence[str] | None = None,
+    on_unusable: Callable[[str, str], None] = lambda _path, _reason: None,
+) -> AsyncIterator[list[FoundFile]]:
     """Walk over ``<root>/<camera>/{pictures,videos,thumbs}``; batches of some hundred files, in no order.
 
     Links are not followed. Names that could not be addressed from outside (see
@@ -42,6 +47,7 @@ async def scan(files: Files, *, cameras: Sequence[str] | None = None) -> AsyncIt
     Args:
         files: the storage.
         cameras: only these; by default all that have a folder.
+        on_unusable: is told of each file that is left out for its name, and what is wrong with that.
 
     Raises:
         StorageUnavailableError: not the right storage, or no answer; the walk is not complete.
@@ -49,7 +55,7 @@ async def scan(files: Files, *, cameras: Sequence[str] | None = None) -> AsyncIt
     for camera_id in await files.cameras() if cameras is None else cameras:
         for kind in KINDS:
             async for batch in files.walk(camera_id, kind, wanted=_is_footage):
-                found = [file for entry in batch if (file := _found(camera_id, kind, entry)) is not None]
+                found = [file for entry in batch if (file := _found(camera_id, kind, entry, on_unusable)) is not None]
                 if found:
                     yield found
 
@@ -95,11 +101,14 @@ def _is_ready(name: str) -> bool:
     return name.endswith(READY_SUFFIX)
 
 
-def _found(camera_id: str, kind: str, entry: Entry) -> FoundFile | None:
+def _found(
+    camera_id: str, kind: str, entry: Entry, on_unusable: Callable[[str, str], None] = lambda _path, _reason: None
+) -> FoundFile | None:
     relative = f"{camera_id}/{kind}/{entry.name}"
     try:
         check_relative(relative)
-    except InvalidError:
+    except InvalidError as error:
+        on_unusable(relative, error.reason)
         return None
     modified_at = datetime.fromtimestamp(min(max(entry.modified_at, 0), _LAST_SECOND), UTC)
     return FoundFile(relative, camera_id, entry.name, entry.size_bytes, modified_at)

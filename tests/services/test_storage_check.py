@@ -125,6 +125,24 @@ async def test_orphans_that_fit_are_linked_and_others_listed(bench: Bench) -> No
     assert set(await strays(bench)) == {name(88_001, "a")}
 
 
+async def test_files_whose_names_cannot_be_used_are_told_of(bench: Bench) -> None:
+    await event_at(bench)
+    odd = bench.root / "camera_1" / "videos" / "concat:a|b.h264"
+    odd.parent.mkdir(parents=True, exist_ok=True)
+    odd.write_bytes(b"clip")
+    (odd.parent / os.fsdecode(b"7_\xff.h264")).write_bytes(b"clip")
+    for repair in (False, True):
+        report = await check(bench, repair=repair)
+        assert counts(report) == {"orphaned": 2}
+        assert mended(report) == {}
+        unread, finding = sorted(report.findings, key=lambda each: each.path)
+        assert unread.path == "camera_1/videos/7_\\udcff.h264"
+        assert finding.path == "camera_1/videos/concat:a|b.h264"
+        assert "colon" in finding.sentence
+        assert "another name" in finding.sentence
+    assert odd.exists()
+
+
 async def test_sizes_are_measured_again(bench: Bench, clip: bytes) -> None:
     event = await whole_event(bench, clip)
     (bench.root / name(event, "a")).write_bytes(b"another picture")
