@@ -7,8 +7,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from functools import partial
-from typing import Final
+from typing import IO, Final
 
 import structlog
 
@@ -18,6 +17,7 @@ _log = structlog.get_logger(__name__)
 SETPRIV: Final = shutil.which("setpriv")
 STDERR_TAIL_BYTES: Final = 8192
 STDOUT_LIMIT_BYTES: Final = 4 * 1024 * 1024
+READ_BYTES: Final = 64 * 1024
 # How long a killed child may take to vanish. Longer only in an uninterruptible wait on a dead mount.
 REAP_SECONDS: Final = 5.0
 
@@ -26,20 +26,39 @@ class ToolStartError(Exception):
     """The tool could not be started: not installed, or no process or memory left for it."""
 
 
-class _Output(asyncio.Protocol):
-    """One end of a pipe. It is always drained: the tool never blocks on us."""
+class _Output:
+    """Our end of a pipe. It is always drained: the tool never blocks on us.
 
-    def __init__(self, take: Callable[[bytes], None]) -> None:
+    Read by the number and not by a transport: uvloop closes a transport's descriptor twice, and the second time it may
+    be a file that another thread has just opened.
+    """
+
+    def __init__(self, pipe: IO[bytes], take: Callable[[bytes], None]) -> None:
+        self._pipe = pipe
         self._take = take
         self.ended = asyncio.Event()
 
-    def data_received(self, data: bytes) -> None:
-        """Called by the loop."""
-        self._take(data)
+    def hear(self) -> None:
+        """Take what comes from now on."""
+        if not self._pipe.closed:
+            os.set_blocking(self._pipe.fileno(), False)
+            asyncio.get_running_loop().add_reader(self._pipe.fileno(), self._read)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the loop at the end of the output."""
-        del exc
+    def _read(self) -> None:
+        try:
+            data = os.read(self._pipe.fileno(), READ_BYTES)
+        except BlockingIOError:  # woken for nothing
+            return
+        if data:
+            self._take(data)
+        else:
+            self.close()
+
+    def close(self) -> None:
+        """Take no more."""
+        if not self._pipe.closed:
+            asyncio.get_running_loop().remove_reader(self._pipe.fileno())
+            self._pipe.close()
         self.ended.set()
 
 
@@ -53,8 +72,8 @@ class Child:
         self._pidfd = pidfd
         self._stderr = bytearray()
         self._exited = asyncio.Event()
-        self._unheard = [(process.stdout, on_stdout or self._keep), (process.stderr, self._keep_tail)]
-        self._heard: list[tuple[asyncio.ReadTransport, _Output]] = []
+        takers = ((process.stdout, on_stdout or self._keep), (process.stderr, self._keep_tail))
+        self._outputs = [_Output(pipe, take) for pipe, take in takers if pipe is not None]
         asyncio.get_running_loop().add_reader(pidfd, self._reap)
 
     @classmethod
@@ -82,13 +101,10 @@ class Child:
             raise ToolStartError(f"{command[0]}: {error.strerror}") from error
         return cls(process, pidfd, on_stdout)
 
-    async def hear(self) -> None:
+    def hear(self) -> None:
         """Begin to listen to it: before, it may have to wait for somebody who reads what it writes."""
-        loop = asyncio.get_running_loop()
-        while self._unheard:
-            pipe, take = self._unheard[0]
-            self._heard.append(await loop.connect_read_pipe(partial(_Output, take), pipe))
-            del self._unheard[0]
+        for output in self._outputs:
+            output.hear()
 
     def _keep(self, data: bytes) -> None:
         self.stdout += data[: STDOUT_LIMIT_BYTES - len(self.stdout)]
@@ -132,15 +148,13 @@ class Child:
         # not given out anew while a member lives, and a number freed a moment ago is the last the kernel
         # reuses.
         self._signal(signal.SIGKILL)
+        self.hear()
         if not await _within(REAP_SECONDS, self._exited):
             _log.error("A killed child does not vanish; the loop reaps it when it does.", pid=self.pid)
-        elif not await _within(REAP_SECONDS, *(output.ended for _, output in self._heard)):
+        elif not await _within(REAP_SECONDS, *(output.ended for output in self._outputs)):
             _log.warning("Something outside the tool's group holds its output open.", pid=self.pid)
-        for transport, _ in self._heard:
-            transport.close()
-        for pipe, _ in self._unheard:
-            if pipe is not None:
-                pipe.close()
+        for output in self._outputs:
+            output.close()
 
     def _signal(self, number: signal.Signals) -> bool:
         try:

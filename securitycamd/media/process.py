@@ -113,7 +113,7 @@ class Tools:
             if self.closed:  # while it was being started
                 raise ToolStartError(f"{command[0]}: we are closed")
             async with asyncio.timeout(timeout_seconds):
-                await child.hear()
+                child.hear()
                 await child.wait()
         except TimeoutError:
             raise ToolTimeoutError(child.stderr_tail) from None

@@ -10,6 +10,7 @@ its pictures: the length of the camera's id in one byte, the id, the JPEG.
 import asyncio
 import socket
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Annotated, Final
 
 import structlog
@@ -40,7 +41,22 @@ UNSENT_BYTES: Final = 128 * 1024
 _TCP_NOTSENT_LOWAT: Final = 25
 """Linux' option for that; missing in older versions of ``socket``."""
 
-_SOCKETS: Final = web.AppKey("live_sockets", set[web.WebSocketResponse])
+
+@dataclass(frozen=True, eq=False)
+class _Open:
+    """A connection, and the task that sends."""
+
+    socket: web.WebSocketResponse
+    sender: asyncio.Task[None]
+
+    async def close(self, code: int, message: bytes = b"") -> None:
+        """Send no more, then say why: a picture behind that would break the protocol."""
+        self.sender.cancel()
+        await asyncio.wait([self.sender])
+        await self.socket.close(code=code, message=message)
+
+
+_SOCKETS: Final = web.AppKey("live_sockets", set[_Open])
 
 
 class Wish(Input):
@@ -136,36 +152,37 @@ async def live_socket(call: Call[None, None, None]) -> web.StreamResponse:
             timeout=CLOSE_SECONDS,
             compress=False,  # pictures are compressed already
             max_msg_size=MESSAGE_LIMIT_BYTES,
+            autoclose=False,  # nothing may be sent behind the reply to a close
             writer_limit=1,  # each message waits until the one before has gone: what is slow gets fewer, not older ones
         )
         await connection.prepare(call.request)
         bound_what_lies_unsent(call.request)
-        call.app[_SOCKETS].add(connection)
         client = _Connection(connection, live, call.principal, viewer, settings.live.stall_seconds)
-        try:
-            async with asyncio.TaskGroup() as group:
-                sender = group.create_task(_show(client, call.request), name="live socket")
-                await _listen(client, connection)
-                sender.cancel()
-        finally:
-            call.app[_SOCKETS].discard(connection)
+        async with asyncio.TaskGroup() as group:
+            sender = group.create_task(_show(client, call.request), name="live socket")
+            opened = _Open(connection, sender)
+            call.app[_SOCKETS].add(opened)
+            try:
+                await opened.close(*await _listen(client, connection))
+            finally:
+                call.app[_SOCKETS].discard(opened)
     return connection
 
 
-async def _listen(client: _Connection, connection: web.WebSocketResponse) -> None:
+async def _listen(client: _Connection, connection: web.WebSocketResponse) -> tuple[int, bytes]:
+    """Obey until the client is gone or cannot be understood; with what to close."""
     async for message in connection:
         if message.type is not WSMsgType.TEXT:
-            await connection.close(code=WSCloseCode.UNSUPPORTED_DATA)
-            return
+            return WSCloseCode.UNSUPPORTED_DATA, b""
         try:
             wish = Wish.model_validate_json(message.data)
         except ValidationError:
-            await connection.close(code=WSCloseCode.INVALID_TEXT, message=b"not understood")
-            return
+            return WSCloseCode.INVALID_TEXT, b"not understood"
         try:
             await client.obey(wish)
         except (ConnectionError, TimeoutError):
-            return
+            break
+    return WSCloseCode.OK, b""
 
 
 async def _show(client: _Connection, request: web.Request) -> None:
@@ -194,7 +211,7 @@ def install(app: web.Application) -> None:
     app[_SOCKETS] = set()
 
     async def close_all(app: web.Application) -> None:
-        closing = [each.close(code=WSCloseCode.GOING_AWAY, message=b"the server stops") for each in app[_SOCKETS]]
+        closing = [each.close(WSCloseCode.GOING_AWAY, b"the server stops") for each in app[_SOCKETS]]
         await asyncio.gather(*closing, return_exceptions=True)
 
     app.on_shutdown.append(close_all)

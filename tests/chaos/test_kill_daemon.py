@@ -5,7 +5,7 @@ import random
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -105,7 +105,8 @@ def check_event(told: Told, event: dict[str, Any]) -> None:
 
 def live_a_while(daemon: DaemonProcess, agents: list[Agent], chance: random.Random, found: Found) -> str:
     """Start, hold what is there against what was acknowledged, and come back at the moment of the kill; its kind."""
-    acknowledged = [event for agent in agents for event in list(agent.told)]
+    # As it is now: the agents go on reporting while the daemon is asked.
+    acknowledged = [replace(event, reported=set(event.reported)) for agent in agents for event in list(agent.told)]
     if acknowledged and chance.random() < LIVES_IN_START_UP:
         daemon.start(ready=False)
         time.sleep(chance.uniform(0.05, 1.5))  # the moment of the kill

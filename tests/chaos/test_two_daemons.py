@@ -8,7 +8,7 @@ import pytest
 
 from securitycamd.db.engine import DatabaseAddress
 from tests.chaos.agents import ACCEPTED, Clip, Wire, post_clip
-from tests.chaos.conftest import MakeDaemon, children_named, processes_of, unfinished_jobs
+from tests.chaos.conftest import MakeDaemon, processes_of, unfinished_jobs
 from tests.chaos.whole import packets
 from tests.harness import DaemonProcess, wait_until
 
@@ -114,7 +114,12 @@ def test_a_silent_daemons_jobs_are_taken_over(
     first.start()
     event_id = post_clip(first.port, root, clips[0])
     video = root / f"camera_1/videos/{event_id}_video.h264"
-    wait_until(lambda: children_named(first, "sleep"), seconds=10, what="the conversion is under way")
+    # Not any child of that name: the daemon also asks for the version of its FFmpeg.
+    wait_until(
+        lambda: first.call("GET", f"/api/v1/events/{event_id}")[1]["mp4_conversion_status"] == "processing",
+        seconds=10,
+        what="the conversion is under way",
+    )
     first.kill()
 
     second = make_daemon("second", storage_root=root, **shared)
