@@ -49,7 +49,7 @@ async def front(call: Call[None, None, None]) -> web.Response:
     """The gallery to a browser; to a program where the API is."""
     if "text/html" in call.request.headers.get("Accept", ""):
         if call.principal.role < Audience.VIEWER:
-            return error_page(call.request, 403, "Not allowed", "This page is shown on trusted networks only.")
+            return await error_page(call.request, 403, "Not allowed", "This page is shown on trusted networks only.")
         response = await gallery(call)
     else:
         response = json_reply(

@@ -53,30 +53,30 @@ async def tell_errors(request: web.Request, handler: Handler) -> web.StreamRespo
         detail: Any = str(error)
         if isinstance(error, InvalidError):
             detail = [{"loc": [error.field], "msg": error.reason, "type": "value_error"}]
-        return _problem(request, error.status, error.title, detail, headers)
+        return await _problem(request, error.status, error.title, detail, headers)
     except ValidationError as error:
         detail = [
             {"loc": list(item["loc"]), "msg": item["msg"].removeprefix("Value error, "), "type": item["type"]}
             for item in error.errors(include_url=False, include_context=False, include_input=False)
         ]
-        return _problem(request, InvalidError.status, InvalidError.title, detail)
+        return await _problem(request, InvalidError.status, InvalidError.title, detail)
     except web.HTTPException as error:
         if error.status < 400:  # a redirect
             raise
         sentence = SENTENCES.get(error.status, error.reason)
         allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-        return _problem(request, error.status, error.reason, sentence, allow)
+        return await _problem(request, error.status, error.reason, sentence, allow)
     except (ConnectionError, TimeoutError) as error:
         if request.transport is None or request.transport.is_closing():
             raise  # the client went away; there is nobody to tell
         log.warning("request failed", error=type(error).__name__, path=request.path)
-        return _problem(request, 503, UnavailableError.title, "Something this needs did not answer in time.")
+        return await _problem(request, 503, UnavailableError.title, "Something this needs did not answer in time.")
     except Exception:
         log.exception("request failed", path=request.path)
-        return _problem(request, 500, DomainError.title, "Something went wrong on our side; it is in the log.")
+        return await _problem(request, 500, DomainError.title, "Something went wrong on our side; it is in the log.")
 
 
-def _problem(
+async def _problem(
     request: web.Request, status: int, title: str, detail: Any, headers: dict[str, str] | None = None
 ) -> web.Response:
     if request.writer.output_size > 0:
@@ -91,7 +91,7 @@ def _problem(
         sentence = (
             detail if isinstance(detail, str) else "; ".join(f"{item['loc'][-1]}: {item['msg']}" for item in detail)
         )
-        response = error_page(request, status, title, sentence)
+        response = await error_page(request, status, title, sentence)
     else:
         response = json_reply({"title": title, "status": status, "detail": detail}, status)
         response.content_type = "application/problem+json"

@@ -10,10 +10,10 @@ from aiohttp import web
 
 from securitycamd.domain.errors import DomainError
 from securitycamd.domain.models import Camera
-from securitycamd.domain.principal import Audience, Principal
+from securitycamd.domain.principal import NOBODY, Audience, Principal
 from securitycamd.web import keys
 from securitycamd.web.assets import accepts_gzip
-from securitycamd.web.registry import MARK, Call, Route
+from securitycamd.web.registry import MARK, PRINCIPAL, Call, Route
 from securitycamd.web.theme import chosen_theme
 from securitycamd.web.ui.contexts import PageContext, Site
 from securitycamd.web.ui.frame import docs_context, error_context
@@ -72,14 +72,16 @@ async def _cameras_if_known(request: web.Request, principal: Principal) -> list[
         return None
 
 
-def error_page(request: web.Request, status: int, title: str, sentence: str) -> web.Response:
-    """A page about what went wrong."""
+async def error_page(request: web.Request, status: int, title: str, sentence: str) -> web.Response:
+    """A page about what went wrong; where that is on our side, without a look into the database."""
+    cameras = None if status >= 500 else await _cameras_if_known(request, request.get(PRINCIPAL, NOBODY))
     context = error_context(
         status,
         sentence,
         site=site_of(request),
         now=datetime.now(UTC),
         title=title,
+        cameras=cameras,
         retry_url=request.path_qs if status >= 500 and request.method == "GET" else None,
     )
     return render(request, context, status)

@@ -237,9 +237,13 @@ class TestErrors:
         ("path", "status"),
         [("/events/9", 404), (f"/events/{2**64}", 404), ("/events/one", 404), ("/nothing", 404)],
     )
-    async def test_errors_are_pages(self, site: Site, path: str, status: int) -> None:
+    async def test_errors_are_pages_and_tell_of_the_cameras_as_every_page_does(
+        self, site: Site, path: str, status: int
+    ) -> None:
+        await site.register()
         page = await _page(site, path, status)
         assert f"Error {status}" in page
+        assert "1 camera online" in page
         assert str(site.root) not in page
 
     async def test_without_the_database_the_page_says_so_and_when_to_come_again(self, site: Site) -> None:
@@ -249,7 +253,8 @@ class TestErrors:
                 assert (response.status, response.content_type) == (503, "text/html")
                 assert int(response.headers["Retry-After"]) >= 1
                 assert "Error 503" in await response.text()
-        await _page(site, "/docs")
+        for path, status in (("/docs", 200), ("/nothing", 404)):
+            assert "The state of the cameras is not known here." in await _page(site, path, status)
 
     async def test_no_page_may_be_framed_or_run_what_is_not_ours(self, site: Site) -> None:
         for path in ("/", "/docs", "/nothing"):

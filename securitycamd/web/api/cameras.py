@@ -64,7 +64,7 @@ ROUTES: Final = [
         "GET",
         "/api/v1/cameras",
         Audience.VIEWER,
-        "List cameras by `camera_id`",
+        "List the cameras",
         list_cameras,
         tag="cameras",
         query_model=CameraListQuery,
