@@ -1,5 +1,6 @@
 """How the descriptions stand: the server, the breaker, the queue, and when a backlog will be done."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -20,6 +21,8 @@ from securitycamd.services.jobs import JobQueue
 from securitycamd.settings import AnalyserSettings
 
 ARRIVALS_OVER: Final = timedelta(days=1)
+PATIENCE_SECONDS: Final = 3.0
+"""So long the rest waits for a database that hangs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class AiStatus:
     """What the last look at the server found."""
     breaker: BreakerReport
     backlog: Backlog | None
-    """``None`` while the database is away."""
+    """``None`` while the database is away, or hangs."""
 
 
 class AiStatusService:
@@ -68,8 +71,9 @@ class AiStatusService:
         settings = self._settings.current.analyser
         analyst = self._gate.analyst()
         try:
-            backlog = await self.backlog()
-        except UnavailableError:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                backlog = await self.backlog()
+        except (UnavailableError, TimeoutError):
             backlog = None
         return AiStatus(
             settings,

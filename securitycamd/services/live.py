@@ -187,6 +187,10 @@ class LiveService:
     async def look_after(self) -> None:
         """One round: note which cameras stream, end those of removed ones, and tell those left on to stop."""
         relays = list(self._relays.values())
+        for relay in relays:
+            # Whoever sends pictures is there, whatever else it says.
+            if relay.status().state is StreamState.LIVE:
+                self._cameras.note_heard(relay.camera_id)
         await rows.note_seen(
             self._database, {each.camera_id for each in relays if each.frame is not None}, self._instance
         )

@@ -117,7 +117,12 @@ class ReviewService:
 
         event, happened = await self._database.transact(work)
         if happened:
-            log.info("event changed by a person", event_id=event.id, what=[*happened], by=principal.name)
+            log.info(
+                "event changed by a person",
+                event_id=event.id,
+                what=[each.value for each in happened],
+                by=principal.name,
+            )
         return event
 
     async def bulk(self, principal: Principal, event_ids: Sequence[int], action: BulkAction) -> dict[int, BulkResult]:

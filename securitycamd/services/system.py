@@ -42,6 +42,8 @@ OUTSIDE_SECONDS: Final = 3.0
 RATE_SECONDS: Final = 3600.0
 """Over so long a time it is judged how fast a queue moves."""
 FORECAST_SECONDS: Final = 30.0
+PART_SECONDS: Final = 3.0
+"""So long a part may take to tell of itself: this is what one looks at while something hangs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,22 +132,29 @@ class SystemService:
 
     async def report(self, principal: Principal) -> SystemReport:
         """The state now."""
-        depths = await _if_there(self._jobs.depths())
         kinds = list(JobKind)
+        depths, running, failed, ahead, failures, disk = await asyncio.gather(
+            _if_there(self._jobs.depths()),
+            _if_there(self._retries.newest(principal, kinds, JobState.RUNNING, limit=RUNNING_SHOWN)),
+            _if_there(self._retries.newest(principal, kinds, JobState.FAILED, limit=FAILED_SHOWN)),
+            self._look_ahead(),
+            self._failures(principal),
+            self._disk(),
+        )
         samples = self._gauges.samples
         return SystemReport(
             at=datetime.now(UTC),
             tasks=self._supervisor.reports(),
             queues=None if depths is None else [self._queue(kind, depths) for kind in kinds],
-            running=await _if_there(self._retries.newest(principal, kinds, JobState.RUNNING, limit=RUNNING_SHOWN)),
-            failed=await _if_there(self._retries.newest(principal, kinds, JobState.FAILED, limit=FAILED_SHOWN)),
+            running=running,
+            failed=failed,
             database=self._database_state(samples[-1] if samples else None),
-            disk=await self._disk(),
-            forecast=await self._look_ahead(),
+            disk=disk,
+            forecast=ahead,
             uptime_seconds=self._gauges.uptime_seconds,
             threads=self._gauges.threads,
             samples=samples,
-            failures=await self._failures(principal),
+            failures=failures,
             versions={"securitycamd": __version__, "Python": platform.python_version(), **self._versions},
             settings=differing(self._settings.current),
             reload=self._settings.last_reload,
@@ -230,8 +239,9 @@ class SystemService:
 
 
 async def _if_there(asked: Awaitable[Part]) -> Part | None:
-    """The answer; ``None`` while what is asked is away."""
+    """The answer; ``None`` while what is asked is away, or hangs."""
     try:
-        return await asked
-    except UnavailableError:
+        async with asyncio.timeout(PART_SECONDS):
+            return await asked
+    except (UnavailableError, TimeoutError):
         return None

@@ -1,5 +1,6 @@
 """The pages: each handler gathers, lets a builder make the context, and renders."""
 
+import asyncio
 import gzip
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,6 +21,10 @@ from securitycamd.web.ui.frame import docs_context, error_context
 from securitycamd.web.ui.storage_view import storage_context
 
 PACKED_FROM_BYTES: Final = 8_000
+PATIENCE_SECONDS: Final = 3.0
+"""How long such a page waits for a database that does not answer."""
+
+STORAGE_AWAY: Final = "The footage storage is not there. Nothing is removed until it is back."
 
 
 def render(request: web.Request, context: PageContext, status: int = 200) -> web.Response:
@@ -53,28 +58,31 @@ async def storage(call: Call[None, None, None]) -> web.Response:
         await call.parts.retention.report(call.principal),
         await call.parts.cameras.everything(call.principal),
         site=site_of(call.request),
+        notice=None if call.parts.storage.is_usable else STORAGE_AWAY,
     )
     return render(call.request, context)
 
 
 async def docs(call: Call[None, None, None]) -> web.Response:
     """The interactive API reference."""
-    cameras = await _cameras_if_known(call.request, call.principal)
+    cameras = await cameras_if_known(call.request, call.principal)
     return render(call.request, docs_context(cameras, site=site_of(call.request), now=datetime.now(UTC)))
 
 
-async def _cameras_if_known(request: web.Request, principal: Principal) -> list[Camera] | None:
+async def cameras_if_known(request: web.Request, principal: Principal) -> list[Camera] | None:
+    """The cameras for the frame of a page that has something to say without the database, too."""
     if principal.role < Audience.VIEWER:
         return None
     try:
-        return await request.app[keys.PARTS].cameras.everything(principal)
-    except DomainError:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await request.app[keys.PARTS].cameras.everything(principal)
+    except (DomainError, TimeoutError):
         return None
 
 
 async def error_page(request: web.Request, status: int, title: str, sentence: str) -> web.Response:
     """A page about what went wrong; where that is on our side, without a look into the database."""
-    cameras = None if status >= 500 else await _cameras_if_known(request, request.get(PRINCIPAL, NOBODY))
+    cameras = None if status >= 500 else await cameras_if_known(request, request.get(PRINCIPAL, NOBODY))
     context = error_context(
         status,
         sentence,

@@ -1,13 +1,13 @@
 """The page about the server, its part that is fetched again and again, and what its buttons ask for."""
 
+import asyncio
 from typing import Final
 
 import aiohttp_jinja2
 from aiohttp import web
 
-from securitycamd.domain.errors import DomainError
 from securitycamd.domain.principal import Audience
-from securitycamd.web.pages import render, site_of
+from securitycamd.web.pages import cameras_if_known, render, site_of
 from securitycamd.web.registry import Call, Route
 from securitycamd.web.schemas.jobs import EventJobPath, KindPath
 from securitycamd.web.schemas.system import TaskPath
@@ -29,12 +29,11 @@ async def live(call: Call[None, None, None]) -> web.Response:
 
 
 async def _context(call: Call[None, None, None]) -> SystemContext:
-    try:
-        cameras = await call.parts.cameras.everything(call.principal)
-    except DomainError:
-        cameras = None  # the database is away; the page says so
-    report = await call.parts.system.report(call.principal)
-    ai = await call.parts.ai_status.status()
+    cameras, report, ai = await asyncio.gather(
+        cameras_if_known(call.request, call.principal),
+        call.parts.system.report(call.principal),
+        call.parts.ai_status.status(),
+    )
     return system_context(report, call.parts.health.report, ai, cameras, site=site_of(call.request))
 
 

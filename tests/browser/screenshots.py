@@ -1,57 +1,153 @@
-"""Pictures of every page in both themes and two widths: ``python -m tests.browser.screenshots --help``."""
+"""Pictures of pages and their states in both themes and two widths: ``python -m tests.browser.screenshots --help``."""
 
 import argparse
 import asyncio
+import os
 import shutil
+import signal
 import tempfile
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
-from playwright.async_api import async_playwright
+import psutil
+from playwright.async_api import Page, async_playwright
 
 from tests.browser.conftest import CHROMIUM, FLAGS, NARROW, WIDE
 from tests.browser.pages import PAGES
-from tests.browser.world import furnish, running_world
+from tests.browser.showcase import Showcase, showcase
+from tests.browser.world import World, running_world
 
-SETTLE_MS = 1500
+SETTLE_MS: Final = 1500
+Act = Callable[[Page], Awaitable[None]]
 
 
-async def shoot(url: str, paths: dict[str, str], folder: Path) -> None:
-    """One PNG a page, theme and width."""
+async def _select(page: Page) -> None:
+    await page.keyboard.press("j")
+    await page.keyboard.press("x")
+    await page.keyboard.press("j")
+    await page.keyboard.press("x")
+
+
+async def _ask_for_removal(page: Page) -> None:
+    await page.locator("#remove").click()
+
+
+async def _show_keys(page: Page) -> None:
+    await page.keyboard.press("?")
+
+
+async def _enlarge(page: Page) -> None:
+    await page.locator("#stills a").first.click()
+
+
+async def _compare(page: Page) -> None:
+    await page.locator("#show-swipe").click()
+
+
+STATES: Final[dict[str, tuple[str, Act | None]]] = {name: (path, None) for name, path in PAGES.items()} | {
+    "events list": ("/?view=list", None),
+    "events found": ("/?q=people", None),
+    "events day": ("/?date=yesterday&camera_id=camera_1", None),
+    "events none": ("/?camera_id=camera_1&category=animal", None),
+    "events selected": ("/", _select),
+    "events keys": ("/", _show_keys),
+    "event arriving": ("/events/{arriving}", None),
+    "event failed": ("/events/{failed}", None),
+    "event remove": ("/events/{failed}", _ask_for_removal),
+    "event picture": ("/events/{event}", _enlarge),
+    "event compare": ("/events/{event}", _compare),
+    "camera absent": ("/cameras/{absent}", None),
+    "live wall": ("/live?watch=all", None),
+    "live absent": ("/live/{absent}", None),
+    "logs found": ("/logs?q=share", None),
+    "report": ("/digests/{yesterday}", None),
+}
+NEW_SITE: Final = ("events", "cameras", "live", "logs", "digests", "storage", "system")
+"""Pages of a site without cameras."""
+WITHOUT_STORAGE: Final = ("events", "event", "storage", "system")
+WITHOUT_DATABASE: Final = ("events", "system", "docs")
+
+
+async def shoot(url: str, states: dict[str, tuple[str, Act | None]], folder: Path) -> None:
+    """One PNG a state, theme and width."""
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         for theme in ("light", "dark"):
             for size in (WIDE, NARROW):
-                context = await chromium.new_context(
-                    viewport={"width": size[0], "height": size[1]}, color_scheme=theme, has_touch=size == NARROW
-                )
-                page = await context.new_page()
-                for name, path in paths.items():
+                for name, (path, act) in states.items():
+                    # A page remembers what was chosen on another.
+                    context = await chromium.new_context(
+                        viewport={"width": size[0], "height": size[1]},
+                        color_scheme=theme,
+                        has_touch=size == NARROW,
+                        is_mobile=size == NARROW,
+                    )
+                    page = await context.new_page()
                     await page.goto(url + path)
                     await page.wait_for_timeout(SETTLE_MS)
+                    if act is not None:
+                        await act(page)
+                        await page.wait_for_timeout(SETTLE_MS)
                     target = folder / f"{name}-{theme}-{size[0]}.png"
-                    await page.screenshot(path=str(target), full_page=name != "docs")
-                    print(target)
-                await context.close()
+                    await page.screenshot(path=str(target), full_page=name != "docs" and act is None)
+                    print(target, flush=True)
+                    await context.close()
         await chromium.close()
 
 
+@contextmanager
+def _without_storage(world: World) -> Iterator[None]:
+    root = world.daemon.storage_root
+    away = root.with_name("away")
+    root.rename(away)
+    try:
+        yield
+    finally:
+        away.rename(root)
+
+
+@contextmanager
+def _without_database(world: World) -> Iterator[None]:
+    assert world.daemon.process is not None
+    [server] = [each for each in psutil.Process(world.daemon.process.pid).children() if "mariadbd" in each.name()]
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+
+
+def _chosen(names: tuple[str, ...], prefix: str, site: Showcase | None) -> dict[str, tuple[str, Act | None]]:
+    places = site.places if site else {}
+    return {f"{prefix} {name}": (STATES[name][0].format(**places), None) for name in names}
+
+
+def _take(folder: Path, state: Path, only: list[str] | None) -> None:
+    with showcase(state / "a") as site:
+        wanted = {name: (path.format(**site.places), act) for name, (path, act) in STATES.items()}
+        asyncio.run(shoot(site.world.url, {n: w for n, w in wanted.items() if not only or n in only}, folder))
+        if only:
+            return
+        with _without_storage(site.world):
+            asyncio.run(shoot(site.world.url, _chosen(WITHOUT_STORAGE, "no storage", site), folder))
+        with _without_database(site.world):
+            asyncio.run(shoot(site.world.url, _chosen(WITHOUT_DATABASE, "no database", site), folder))
+    with running_world(state / "b", SECURITYCAMD_ANALYSER__URL="http://127.0.0.1:9") as world:
+        asyncio.run(shoot(world.url, _chosen(NEW_SITE, "new", None), folder))
+
+
 def main() -> None:
-    """Make a site, furnish it, take the pictures."""
+    """Make a site that was lived in, take the pictures; then take its storage and its database away, and a new site."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=Path("var/screenshots"))
-    parser.add_argument("--only", action="append", choices=sorted(PAGES), help="pages to take; all when left out")
+    parser.add_argument("--only", action="append", choices=sorted(STATES), help="pages to take; all when left out")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     state = Path(tempfile.mkdtemp(prefix="scs-"))
     try:
-        with running_world(state) as world:
-            event = furnish(world)[0]
-            paths = {
-                name: path.format(event=event["id"], camera=event["camera_id"])
-                for name, path in PAGES.items()
-                if not arguments.only or name in arguments.only
-            }
-            asyncio.run(shoot(world.url, paths, arguments.folder))
+        _take(arguments.folder, state, arguments.only)
     finally:
         shutil.rmtree(state)
 

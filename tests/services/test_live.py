@@ -87,7 +87,10 @@ async def test_watching_is_written_down_from_start_to_end(make_live: MakeLive, a
         relay = await live.watch(DAEMON, viewer, "camera_1")
         await until(lambda: relay.frame)
         assert await sessions(live) == [(False, 0.0)]
+        silent_since = (await live._cameras.get(DAEMON, "camera_1")).last_seen
         await live.look_after()
+        # An agent that sends pictures is there, even if it says nothing else meanwhile.
+        assert (await live._cameras.get(DAEMON, "camera_1")).last_seen > silent_since
         assert (await sessions(live))[0][1] > 0
         assert [each.state for each in await live.statuses(DAEMON)] == [StreamState.LIVE]
     await until(lambda: not relay.is_busy)

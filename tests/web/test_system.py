@@ -1,6 +1,7 @@
 """The system page and its twin in the API, through the whole application."""
 
 import re
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -9,8 +10,10 @@ import pytest
 
 from securitycamd.config import LastReload, differing
 from securitycamd.domain.jobs import JobKind
+from securitycamd.services import ai_status, system
 from securitycamd.settings import Settings
 from securitycamd.telemetry.gauges import KEPT, Gauges
+from securitycamd.web import pages
 from tests.conftest import Site
 
 HTML = {"Accept": "text/html"}
@@ -59,6 +62,21 @@ class TestReport:
         assert (state["queues"], state["failed"], state["failures"]) == (None, None, None)
         assert state["footage"]["free_bytes"] > 0
         assert "The queues are not known while the database is away" in await page(site)
+
+    async def test_a_database_that_hangs_is_not_waited_for(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(system, "PART_SECONDS", 0.3)
+        monkeypatch.setattr(ai_status, "PATIENCE_SECONDS", 0.3)
+        monkeypatch.setattr(pages, "PATIENCE_SECONDS", 0.3)
+        async with site.shared.database.session() as session:
+            # Locked tables: whoever asks for them waits, as on a disk that hangs.
+            await session.script("LOCK TABLES jobs WRITE, cameras WRITE, logs WRITE, events WRITE")
+            started = time.monotonic()
+            text = await page(site)
+            assert time.monotonic() - started < 3
+            await session.script("UNLOCK TABLES")
+        assert "The queues are not known while the database is away" in text
+        assert "The state of the cameras is not known here." in text
+        assert "The queues are not known" not in await page(site)
 
     async def test_the_descriptions_are_told_as_their_own_address_tells_them(self, site: Site) -> None:
         state, alone = await site.json("GET", "/api/v1/system"), await site.json("GET", "/api/v1/ai")

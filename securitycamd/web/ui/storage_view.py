@@ -19,20 +19,23 @@ DAYS_SHOWN: Final = 7
 ROWS_SHOWN: Final = 12
 
 
-def storage_context(report: RetentionReport, cameras: Sequence[Camera], *, site: Site) -> StorageContext:
+def storage_context(
+    report: RetentionReport, cameras: Sequence[Camera], *, site: Site, notice: str | None = None
+) -> StorageContext:
     """The page about storage.
 
     Args:
         report: what is kept and what goes.
         cameras: all that the reader may see.
         site: zone and name.
+        notice: what is wrong with the storage now.
     """
     names = {camera.camera_id: camera.name for camera in cameras}
     used = sum(use.size_bytes for use in report.used.values())
     return StorageContext(
         frame=frame("Storage", "storage", cameras=cameras, site=site, now=report.at),
         summary=f"{size(used)} of footage" + (f" · {size(report.disk.free_bytes)} free" if report.disk else ""),
-        warnings=tuple(_named(warning, names) for warning in report.warnings),
+        warnings=(*([notice] if notice else []), *(_named(warning, names) for warning in report.warnings)),
         disk_shares=tuple(_shares(report)),
         outlook=tuple(_outlook(report)),
         uses=tuple(_uses(report, names)),

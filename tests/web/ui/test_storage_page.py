@@ -43,6 +43,11 @@ REPORT = RetentionReport(
 )
 
 
+def test_what_is_wrong_with_the_storage_comes_before_what_will_be(render: Render) -> None:
+    text = render(storage_context(REPORT, CAMERAS, site=SITE, notice="The footage storage is not there."))
+    assert 0 < text.index("The footage storage is not there.") < text.index("Front walk is promised 30 days")
+
+
 def test_everything_is_said_in_words(render: Render) -> None:
     text = render(storage_context(REPORT, CAMERAS, site=SITE))
     for words in (
