@@ -11,7 +11,16 @@ function leave(image) {
 
 addEventListener("error", (event) => event.target instanceof HTMLImageElement && leave(event.target), true);
 for (const image of document.images) {
-  if (image.complete && image.naturalWidth === 0 && image.loading !== "lazy") leave(image);
+  if (image.complete && image.naturalWidth === 0) leave(image);
+}
+
+// A page that could not be made for a moment comes by itself once it can.
+if (document.querySelector("[data-comes-back]")) {
+  setInterval(async () => {
+    if (document.hidden) return;
+    const answer = await fetch(location.href, { method: "HEAD", cache: "no-store" }).catch(() => null);
+    if (answer?.ok) location.reload();
+  }, 5000);
 }
 
 // Nothing starts to move by itself for who asked for that.

@@ -193,6 +193,8 @@ class ErrorContext(PageContext):
     message: str
     advice: tuple[str, ...]
     actions: tuple[Action, ...]
+    comes_back: bool
+    """Whether the same address is likely to be a page again soon."""
 
 
 @dataclass(frozen=True, slots=True)

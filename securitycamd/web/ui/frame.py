@@ -24,6 +24,7 @@ from securitycamd.web.ui.words import age, moment
 API_PATH: Final = "/api/v1"
 OPENAPI_URL: Final = "/openapi.json"
 _HOME: Final = Action("Show events", "/", is_primary=True)
+_SYSTEM: Final = Action("How the server is", "/system")
 
 _ADVICE: Final[dict[int, tuple[str, ...]]] = {
     403: (
@@ -37,7 +38,7 @@ _ADVICE: Final[dict[int, tuple[str, ...]]] = {
     500: ("Nothing you did is lost. Try again; if it stays, the server's log says what happened.",),
     503: (
         "This usually passes by itself within seconds. Cameras keep what they have seen and send it again.",
-        "If it stays, look at the server: its health check names the part that is away.",
+        "If it stays, see how the server is: that page names the part that is away, and what to do.",
     ),
 }
 
@@ -126,8 +127,13 @@ def error_context(
         phrase = HTTPStatus(status).phrase
     except ValueError:
         phrase = "Error"
-    # A reader who may see nothing is not sent to another page that they may not see.
-    home = () if status == HTTPStatus.FORBIDDEN else (Action(_HOME.label, _HOME.url, is_primary=not retry_url),)
+    is_away = status == HTTPStatus.SERVICE_UNAVAILABLE
+    if status == HTTPStatus.FORBIDDEN:  # who may see nothing is not sent to another page that they may not see
+        elsewhere: tuple[Action, ...] = ()
+    elif is_away:
+        elsewhere = (_SYSTEM,)
+    else:
+        elsewhere = (Action(_HOME.label, _HOME.url, is_primary=not retry_url),)
     retry = (Action("Try again", retry_url, is_primary=True),) if retry_url else ()
     return ErrorContext(
         frame=frame(title or phrase, "none", cameras=cameras, site=site, now=now),
@@ -135,7 +141,8 @@ def error_context(
         title=title or phrase,
         message=message,
         advice=_ADVICE.get(status, _ADVICE[500] if status >= 500 else ()),
-        actions=retry + home,
+        actions=retry + elsewhere,
+        comes_back=is_away and retry_url is not None,
     )
 
 

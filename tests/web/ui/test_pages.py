@@ -257,7 +257,7 @@ def test_the_state_of_cameras_is_on_every_page(render: Render) -> None:
     [
         (403, "Not allowed", "agents.trusted_networks"),
         (404, None, "Not Found"),
-        (503, "Temporarily unavailable", "Try again"),
+        (503, "Temporarily unavailable", "How the server is"),
         (500, None, "Internal Server Error"),
         (502, None, "Bad Gateway"),
         (422, None, "Unprocessable"),
@@ -273,7 +273,8 @@ def test_errors_say_what_to_do(render: Render, status: int, title: str | None, w
     assert "A sentence." in page
     assert f"Error {status}" in page
     assert "not known here" in page
-    assert ("/" in [action.url for action in context.actions]) == (status != 403)
+    assert [action.url for action in context.actions] == {403: [], 503: [retry_url, "/system"]}.get(status, ["/"])
+    assert ("data-comes-back" in page) == (status == 503)
 
 
 def test_the_reference_shows_our_document(render: Render) -> None:
