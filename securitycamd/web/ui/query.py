@@ -132,8 +132,13 @@ class GalleryQuery(BaseModel):
     @property
     def asks_more(self) -> bool:
         """Whether it asks for more than cameras and a stretch of time."""
+        return bool(self.category) or self.asks_what_is_not_counted
+
+    @property
+    def asks_what_is_not_counted(self) -> bool:
+        """Whether it leaves out events that the strip, made of kept counts, shows all the same."""
         asked = (self.person, self.reviewed, self.starred, self.min_confidence)
-        return any(each is not None for each in asked) or bool(self.category or self.status or self.q)
+        return any(each is not None for each in asked) or bool(self.status or self.q)
 
     @property
     def is_first_page(self) -> bool:

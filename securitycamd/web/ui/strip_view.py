@@ -82,7 +82,7 @@ def strip_view(counts: Iterable[StripCount], query: GalleryQuery, *, site: Site,
     return StripView(
         unit="Hour" if is_day else "Day",
         heading=_heading(first, last, zone, now, is_day=is_day),
-        summary=_summary(total, people),
+        summary=_summary(total, people, is_more=query.asks_what_is_not_counted),
         bars=tuple(_bar(slot, tally.get(position, Counter()), shown, highest) for position, slot in enumerate(slots)),
         marks=("00", "06", "12", "18", "24") if is_day else _marks(first, last),
         legend=tuple(Tag(category, CATEGORY_LABELS[category]) for category in shown),
@@ -162,10 +162,10 @@ def _heading(first: date, last: date, zone: ZoneInfo, now: datetime, *, is_day: 
     return f"{start} to {end}" + ("" if last.year == today(zone, now).year else f" {last.year}")
 
 
-def _summary(total: int, people: int) -> str:
+def _summary(total: int, people: int, *, is_more: bool) -> str:
     if not total:
         return "nothing moved"
-    text = counted(total, "event")
+    text = counted(total, "event") + (" in all" if is_more else "")
     return f"{text}, {count(people)} with people" if people else text
 
 

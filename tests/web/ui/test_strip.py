@@ -37,6 +37,17 @@ def test_a_day_has_a_bar_an_hour_stacked_by_category() -> None:
     assert [bar.is_ahead for bar in strip.bars] == [hour > 18 for hour in range(24)]
 
 
+def test_it_says_when_it_shows_more_than_was_asked_for() -> None:
+    counts = (count(7, Category.PERSON, 3), count(7, Category.VEHICLE, 1))
+    for query in (GalleryQuery(date="today", q="van"), GalleryQuery(date="today", starred=True)):
+        assert of_today(*counts, query=query).summary == "4 events in all, 3 with people"
+    for query in (
+        GalleryQuery(date="today", camera_id=("camera_1",)),
+        GalleryQuery(date="today", category=(Category.PERSON,)),
+    ):
+        assert of_today(*counts, query=query).summary == "4 events, 3 with people"
+
+
 def test_one_event_is_seen_beside_a_thousand() -> None:
     strip = of_today(count(7, Category.PERSON, 1), count(8, Category.PERSON, 1000))
     assert strip.bars[7].parts[0].height == 4
