@@ -14,8 +14,10 @@ class ClipFault(StrEnum):
     MISSING = "missing"
     """Not on the share long after it was reported."""
     NOT_H264 = "not H.264"
+    EMPTY = "empty"
+    """Zero bytes: its copy never began, or the disk it came from was full."""
     CUT_SHORT = "cut short"
-    """Nothing playable in it: empty, or it ends before its first whole picture."""
+    """Nothing playable in it: it ends before its first whole picture."""
     HUNG = "FFmpeg hung"
     """FFmpeg made no end within its time and was stopped."""
     FFMPEG = "FFmpeg failed"
@@ -42,6 +44,7 @@ FAULT_SENTENCES: dict[ClipFault, str] = {
     ClipFault.MISSING_YET: "The clip is not on the share yet.",
     ClipFault.MISSING: "The clip never arrived on the share.",
     ClipFault.NOT_H264: "The file is not H.264 video.",
+    ClipFault.EMPTY: "The file that the camera sent is empty: 0 bytes.",
     ClipFault.CUT_SHORT: "The clip ends before its first whole picture.",
     ClipFault.HUNG: "Converting the clip took too long and was stopped.",
     ClipFault.FFMPEG: "FFmpeg could not write the clip.",

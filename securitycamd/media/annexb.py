@@ -115,7 +115,7 @@ class StreamFacts:
 
     size_bytes: int
     fault: ClipFault | None
-    """``NOT_H264`` or ``CUT_SHORT``, when nothing in it can be played."""
+    """``EMPTY``, ``NOT_H264`` or ``CUT_SHORT``, when nothing in it can be played."""
     pictures: int
     """Access units with a picture. A field of interlaced video counts as one, as FFmpeg counts it."""
     has_tail: bool
@@ -153,7 +153,9 @@ class StreamScanner:
         """The end of the stream: what was found."""
         self._scan(self._rest, 0)
         fault = None
-        if self._foreign:
+        if not self._size_bytes:
+            fault = ClipFault.EMPTY
+        elif self._foreign:
             fault = ClipFault.NOT_H264
         elif not self._pictures:
             fault = ClipFault.CUT_SHORT

@@ -184,7 +184,7 @@ async def scan_stream(path: Path, *, run_blocking: RunBlocking, timeout_seconds:
     """Read a raw H.264 stream once: is it one, how many pictures, in which order.
 
     Raises:
-        ClipError: ``MISSING_YET``, ``NOT_H264`` or ``CUT_SHORT``; ``FFMPEG`` when we may not read it.
+        ClipError: ``MISSING_YET``, ``EMPTY``, ``NOT_H264`` or ``CUT_SHORT``; ``FFMPEG`` when we may not read it.
         StorageUnavailableError: the storage does not let us read, or not in time.
     """
     scanner = StreamScanner()

@@ -113,7 +113,7 @@ def test_garbage_is_judged_and_the_same_in_pieces(garbage: bytes, cut: int) -> N
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (b"", ClipFault.CUT_SHORT),
+        (b"", ClipFault.EMPTY),
         (bytes(100_000), ClipFault.CUT_SHORT),
         (b"\x00\x00\x00\x01", ClipFault.CUT_SHORT),
         (b"\x00\x00\x00\x01\x67\x42\xc0", ClipFault.CUT_SHORT),

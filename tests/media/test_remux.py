@@ -172,7 +172,7 @@ async def test_a_clip_of_one_whole_picture(media: Media, footage: Footage, tmp_p
 async def test_what_is_no_clip(media: Media, footage: Footage, tmp_path: Path) -> None:
     target = tmp_path / "out.tmp"
     await media.remux(footage.clip(), tmp_path / "mp4.h264", frame_rate=15, timeout_seconds=30)
-    assert await fault_of(media, footage.empty(), target) == ClipFault.CUT_SHORT
+    assert await fault_of(media, footage.empty(), target) == ClipFault.EMPTY
     for profile in ("baseline", "high"):
         cut = footage.cut_in_first_frame(profile=profile)
         assert await fault_of(media, cut, target) == ClipFault.CUT_SHORT

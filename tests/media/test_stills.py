@@ -165,7 +165,7 @@ async def test_clips_with_nothing_to_show(media: Media, footage: Footage, tmp_pa
     assert await fault(tmp_path / "none", 15) == ClipFault.MISSING_YET
     for clip in (footage.clip(), footage.empty(), footage.jpeg()):
         assert await fault(clip, None) == ClipFault.CUT_SHORT
-    assert await fault(footage.empty(), 15) == ClipFault.CUT_SHORT
+    assert await fault(footage.empty(), 15) == ClipFault.EMPTY
     assert await fault(footage.jpeg(), 15) == ClipFault.NOT_H264
     # A list of files to read, under the name of a clip.
     playlist = footage.write("list.mp4", f"ffconcat version 1.0\nfile {footage.mp4()}\n".encode())

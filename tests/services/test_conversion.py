@@ -186,7 +186,7 @@ async def test_no_verdict_on_a_clip_while_the_storage_root_is_away(bench: Bench,
     ("kind", "fault"),
     [
         ("jpeg", ClipFault.NOT_H264),
-        ("empty", ClipFault.CUT_SHORT),
+        ("empty", ClipFault.EMPTY),
         ("cut_in_first_frame", ClipFault.CUT_SHORT),
     ],
 )
