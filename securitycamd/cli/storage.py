@@ -19,14 +19,15 @@ EXIT_NOT_CHECKED: Final = 4
 POLL_SECONDS: Final = 0.3
 _UNDER_WAY: Final = frozenset({"waiting", "running"})
 _WORDS: Final = {
-    "missing": "files that rows name are not there",
-    "orphaned": "files that no row names",
-    "size": "events whose files have another size than recorded",
-    "unfinished": "files that were never finished",
+    "missing": ("file that a row names is not there", "files that rows name are not there"),
+    "orphaned": ("file that no row names", "files that no row names"),
+    "size": ("event whose files have another size than recorded", "events whose files have another size than recorded"),
+    "unfinished": ("file that was never finished", "files that were never finished"),
 }
 _ENDS: Final = (
-    "Ends with 0 when nothing is wrong or all was mended, 1 when something is left or the daemon refuses, 2 when a"
-    " setting or the command line is wrong, 3 when no daemon answers, 4 when the check could not be done."
+    "Ends with 0 when nothing is wrong or all was mended, 1 when something is left or a camera was left out, or the"
+    " daemon refuses, 2 when a setting or the command line is wrong, 3 when no daemon answers, 4 when the check could"
+    " not be done."
 )
 
 
@@ -95,7 +96,8 @@ def exit_code(report: dict[str, Any]) -> int:
     """How the command ends."""
     if report["state"] != "done":
         return EXIT_NOT_CHECKED
-    return EXIT_FINDINGS if report["left"] else EXIT_CLEAN
+    # Nobody knows what is in the folders that were left out: that is not a clean bill.
+    return EXIT_FINDINGS if report["left"] or report["skipped"] else EXIT_CLEAN
 
 
 def _follow(settings: Settings, report: dict[str, Any]) -> dict[str, Any]:
@@ -115,7 +117,7 @@ def progress_text(report: dict[str, Any]) -> str:
     """How far it is, in a line."""
     match report["phase"]:
         case "events":
-            return f"Looking at events: {report['events']:,} of {report['events_total']:,}"
+            return f"Looking at events: {report['events'] + report['events_left_out']:,} of {report['events_total']:,}"
         case "files":
             return f"Looking at files: {report['files']:,}"
         case "mending":
@@ -128,11 +130,13 @@ def report_text(report: dict[str, Any]) -> list[str]:
     if report["state"] != "done":
         return [f"The check could not be done: {report['error']}"]
     lines = [f"Looked at {_counted(report['events'], 'event')} and {_counted(report['files'], 'file')}."]
+    if left_out := report["events_left_out"]:
+        lines.append(f"Left out: {_counted(left_out, 'event')} of the last 15 minutes, being removed, or named below.")
     lines += [f"Left out: {sentence}" for sentence in report["skipped"]]
     for kind, number in report["counts"].items():
         if number:
             mended = f", {report['mended'][kind]:,} mended" if report["repair"] else ""
-            lines.append(f"{number:,} {_WORDS[kind]}{mended}")
+            lines.append(f"{number:,} {_WORDS[kind][number != 1]}{mended}")
     lines += [f"  {one['kind']:<10}  {one['path']}  {one['sentence']}" for one in report["findings"]]
     more = sum(report["counts"].values()) - len(report["findings"])
     if more > 0:
@@ -145,6 +149,8 @@ def report_text(report: dict[str, Any]) -> list[str]:
             if report["repair"]
             else "Nothing was changed. `securitycamd storage check --repair` mends what is safe."
         )
+    elif report["skipped"]:
+        lines.append("Nothing else is wrong.")
     else:
         lines.append("All was mended." if report["counts"] and sum(report["counts"].values()) else "Nothing is wrong.")
     return lines

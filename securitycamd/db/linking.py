@@ -95,6 +95,15 @@ _FAIL: Final = Command(
     )
     .values(state=JobState.FAILED, last_error=bindparam("error"), updated_at=_now)
 )
+_SETTLE: Final = Command(
+    jobs.update()
+    .where(
+        _J.event_id == bindparam("event"),
+        _J.kind == bindparam("of_kind"),
+        _J.state == JobState.FAILED.value,
+    )
+    .values(state=JobState.DONE, last_error=None, updated_at=_now)
+)
 
 
 def _storable(ids: Sequence[int]) -> list[int]:
@@ -172,3 +181,8 @@ async def note_failure(transaction: Transaction, event_id: int, kind: JobKind, e
     await job_rows.enqueue(transaction, event_id, kind)
     resting = [JobState.QUEUED.value, JobState.DONE.value, JobState.FAILED.value]
     await transaction.execute(_FAIL, event=event_id, of_kind=kind, states=resting, error=error)
+
+
+async def settle_failure(transaction: Transaction, event_id: int, kind: JobKind) -> None:
+    """Take back that a job failed, if it did: what it was to make is there."""
+    await transaction.execute(_SETTLE, event=event_id, of_kind=kind)

@@ -49,6 +49,8 @@ class _Changed:
     jobs: frozenset[JobKind]
     again: bool = False
     """Whether the jobs are to be done once more where they had ended."""
+    is_playable_now: bool = False
+    """Its clip was found; what was said of a conversion that failed holds no more."""
 
 
 class EventService:
@@ -175,6 +177,7 @@ class EventService:
             columns: dict[int, dict[str, Any]] = {}
             jobs: set[tuple[int, JobKind]] = set()
             again: set[tuple[int, JobKind]] = set()
+            playable: set[int] = set()
             answers: list[Event | Exception] = []
             received = {change.event_id for change in batch if change.received}
             # Whoever marks an event has its lock: what is not marked now finds the file when it is.
@@ -191,9 +194,12 @@ class EventService:
                 wanted = {(event.id, kind) for kind in changed.jobs}
                 jobs |= wanted
                 again |= wanted if changed.again else set()
+                playable |= {event.id} if changed.is_playable_now else set()
                 answers.append(changed.event)
             for event_id, values in sorted(columns.items()):
                 await rows.update(transaction, event_id, values)
+            for event_id in sorted(playable):
+                await link_rows.settle_failure(transaction, event_id, JobKind.REMUX)
             for event_id, kind in sorted(jobs):
                 if (event_id, kind) in again:
                     await link_rows.requeue(transaction, event_id, kind)
@@ -232,7 +238,8 @@ def _apply(event: Event, change: _Wanted) -> _Changed:
             columns |= _clip_columns(event, report)
             after = replace(event, **columns)
             has_all = _has_stills(after) and after.thumbnail_transferred
-            return _Changed(after, columns, frozenset() if has_all else frozenset({JobKind.STILLS}))
+            missing = frozenset() if has_all else frozenset({JobKind.STILLS})
+            return _Changed(after, columns, missing, is_playable_now=True)
     if report is not None:
         columns |= _file_columns(before, report)
         after = replace(event, **columns)

@@ -29,7 +29,7 @@ from securitycamd.services.measuring import MeasuringService, size_of
 from securitycamd.services.stills import queue_missing
 from securitycamd.storage.files import Files
 from securitycamd.storage.folders import Anchor
-from securitycamd.storage.paths import resolve_inside
+from securitycamd.storage.paths import printable, resolve_inside
 from securitycamd.storage.scan import scan
 
 log = structlog.get_logger(__name__)
@@ -89,6 +89,9 @@ class CheckReport:
     ended_at: datetime | None = None
     phase: str = ""
     events: int = 0
+    """Judged so far."""
+    events_left_out: int = 0
+    """Passed by so far: too young, being removed, or of a camera whose folder is not the right one."""
     events_total: int = 0
     files: int = 0
     files_named: int = 0
@@ -158,8 +161,8 @@ class StorageCheckService:
                 "storage checked",
                 state=report.state,
                 repair=report.repair,
-                findings=dict(report.counts),
-                mended=dict(report.mended),
+                findings={str(kind): number for kind, number in report.counts.items()},
+                mended={str(kind): number for kind, number in report.mended.items()},
                 refused=report.refused,
                 error=report.error,
             )
@@ -205,11 +208,12 @@ class StorageCheckService:
             events = await self._events_to_judge(ids)
             sizes = await self._sizes_of(events)
             doubtful = [event.id for event in events if _is_doubtful(event, sizes)]
-            report.events += len(ids)
+            report.events += len(events)
+            report.events_left_out += len(ids) - len(events)
             report.files_named += sum(len(event.paths) for event in events)
             if doubtful:
                 await self._look_again(report, doubtful, missing, differing)
-            await self._look_at_clips(report, events, sizes)
+            await self._look_at_contents(report, events, sizes)
             on_step()
             await asyncio.sleep(PACE_SECONDS)
         return missing, differing
@@ -241,10 +245,11 @@ class StorageCheckService:
                 missing.append(event.id)
             elif size_of(event, sizes) != event.size_bytes:
                 differing.append(event.id)
-                told = f"{event.size_bytes} bytes are recorded, {size_of(event, sizes)} are there."
+                there = size_of(event, sizes)
+                told = f"All files of event {event.id}: {event.size_bytes} bytes are recorded, {there} are there."
                 report.add(FindingKind.SIZE, event.paths[0] if event.paths else "", event.id, told)
 
-    async def _look_at_clips(self, report: CheckReport, events: Sequence[Event], sizes: dict[str, int]) -> None:
+    async def _look_at_contents(self, report: CheckReport, events: Sequence[Event], sizes: dict[str, int]) -> None:
         clips = {
             event.video_mp4_path: event.id
             for event in events
@@ -253,6 +258,10 @@ class StorageCheckService:
         if clips:
             for path in await self._files.look(_broken_clips, list(clips)):
                 report.add(FindingKind.UNFINISHED, path, clips[path], "The clip is empty or cut short.")
+        for event in events:
+            for path in event.paths:
+                if sizes.get(path) == 0 and path not in clips:
+                    report.add(FindingKind.UNFINISHED, path, event.id, "The file is empty.")
 
     def _may_drop(self, report: CheckReport) -> bool:
         share = report.counts[FindingKind.MISSING] / max(1, report.files_named)
@@ -272,9 +281,7 @@ class StorageCheckService:
 
         def unusable(path: str, reason: str) -> None:
             sentence = f"No event can name it: the path {reason}. Give it another name, or remove it."
-            # Names on a disk need not be text.
-            shown = path.encode(errors="backslashreplace").decode()
-            report.add(FindingKind.ORPHANED, shown, None, sentence)
+            report.add(FindingKind.ORPHANED, printable(path), None, sentence)
 
         async for batch in scan(self._files, cameras=cameras, on_unusable=unusable):
             judged = await self._linking.settle(batch, seen_at=now) if repair else await self._linking.judge(batch)

@@ -11,6 +11,8 @@ from securitycamd.domain.errors import InvalidError
 FIELD: Final = "file_path"
 MAX_CHARACTERS: Final = 500
 MAX_COMPONENT_BYTES: Final = 255
+# What Python makes of bytes in a name that are no UTF-8, and JSON of half a character.
+_UNDECODED: Final = re.compile("[\ud800-\udfff]")
 _PERCENT_ENCODED: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
@@ -18,10 +20,11 @@ def _parts(relative: str) -> list[str]:
     return [part for part in relative.split("/") if part]
 
 
-# In the order in which they are told. Unprintable are also lone surrogates, which cannot be encoded.
+# In the order in which they are told.
 _RULES: Final[tuple[tuple[Callable[[str], object], str], ...]] = (
     (lambda path: not path, "must not be empty"),
     (lambda path: len(path) > MAX_CHARACTERS, f"must have at most {MAX_CHARACTERS} characters"),
+    (_UNDECODED.search, "must be valid UTF-8"),
     (lambda path: not path.isprintable(), "must not hold control characters"),
     (lambda path: path.startswith("/"), "must be relative to the storage root"),
     (lambda path: path.endswith("/"), "must name a file"),
@@ -58,6 +61,17 @@ def check_relative(relative: str) -> PurePosixPath:
         if is_broken(relative):
             raise InvalidError(FIELD, reason)
     return PurePosixPath(*_parts(relative))
+
+
+def printable(path: str) -> str:
+    """A path from the disk as it can be shown: what no terminal or page should get as it is, is spelled out."""
+    return "".join(letter if letter.isprintable() else _spelled(letter) for letter in path)
+
+
+def _spelled(letter: str) -> str:
+    # A lone surrogate stands for the byte that was no UTF-8.
+    letter = _UNDECODED.sub(lambda found: chr(ord(found[0]) & 0xFF), letter)
+    return letter.encode("unicode_escape").decode()
 
 
 def resolve_inside(root: Path, relative: str) -> Path:

@@ -57,7 +57,7 @@ def test_clean(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_findings(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run(monkeypatch, Api(found()))
     assert result.exit_code == 1
-    assert "1 files that rows name are not there" in result.stdout
+    assert "1 file that a row names is not there" in result.stdout
     assert "camera_1/videos/1.mp4  Event 1 names it; it is not there." in result.stdout
     assert "--repair` mends what is safe" in result.stdout
 
@@ -79,6 +79,17 @@ def test_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run(monkeypatch, Api(made), "--repair")
     assert result.exit_code == 1
     assert result.stdout.endswith("50% of all footage is not on the disk.\n")
+
+
+def test_what_was_left_out_is_no_clean_bill(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = report(events=3, events_left_out=2, skipped=["The footage folder of camera camera_2 is not there."])
+    result = run(monkeypatch, Api(made))
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[:2] == [
+        "Looked at 3 events and 0 files.",
+        "Left out: 2 events of the last 15 minutes, being removed, or named below.",
+    ]
+    assert "Nothing is wrong" not in result.stdout
 
 
 def test_it_could_not_be_done(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,13 +74,15 @@ async def test_nothing_is_wrong(bench: Bench, clip: bytes) -> None:
 async def test_new_events_are_not_judged(bench: Bench) -> None:
     event = await event_at(bench)
     await bench.report(event.id, FileType.IMAGE_A, name(event, "a"))
-    assert counts(await check(bench)) == {}
+    report = await check(bench)
+    assert counts(report) == {}
+    assert (report.events, report.events_left_out, report.events_total) == (0, 1, 1)
 
 
 async def test_missing_files_are_found_and_dropped(bench: Bench, clip: bytes) -> None:
     event = await whole_event(bench, clip)
     await filler(bench, 30)
-    clip_of(bench, event).unlink()
+    away = clip_of(bench, event).rename(bench.root / "away.mp4")
     (bench.root / name(event, "b")).unlink()
     report = await check(bench)
     assert counts(report) == {"missing": 2}
@@ -96,6 +98,12 @@ async def test_missing_files_are_found_and_dropped(bench: Bench, clip: bytes) ->
     job = await bench.job(event.id)
     assert (job.state, job.last_error) == (JobState.FAILED, LOST)
     assert counts(await check(bench)) == {}
+    # Somebody puts it back.
+    os.utime(away.rename(clip_of(bench, event)), (1, 1))
+    assert mended(await check(bench, repair=True)) == {"orphaned": 1}
+    assert (await bench.seen(event.id)).mp4_conversion_status is ConversionStatus.COMPLETE
+    job = await bench.job(event.id)
+    assert (job.state, job.last_error) == (JobState.DONE, None)
 
 
 async def test_a_lost_clip_is_made_again_when_its_source_is_there(bench: Bench, clip: bytes) -> None:
@@ -136,7 +144,8 @@ async def test_files_whose_names_cannot_be_used_are_told_of(bench: Bench) -> Non
         assert counts(report) == {"orphaned": 2}
         assert mended(report) == {}
         unread, finding = sorted(report.findings, key=lambda each: each.path)
-        assert unread.path == "camera_1/videos/7_\\udcff.h264"
+        assert unread.path == "camera_1/videos/7_\\xff.h264"
+        assert "UTF-8" in unread.sentence
         assert finding.path == "camera_1/videos/concat:a|b.h264"
         assert "colon" in finding.sentence
         assert "another name" in finding.sentence
@@ -178,6 +187,14 @@ async def test_a_clip_that_is_cut_short(bench: Bench, clip: bytes, size_bytes: i
     assert counts(report) == {"size": 1, "unfinished": 1}
     (finding,) = [one for one in report.findings if one.kind is FindingKind.UNFINISHED]
     assert (finding.path, finding.event_id) == (event.video_mp4_path, event.id)
+
+
+async def test_a_picture_that_is_empty(bench: Bench, clip: bytes) -> None:
+    event = await whole_event(bench, clip)
+    os.truncate(bench.root / name(event, "b"), 0)
+    await check(bench, repair=True)  # measures it, and from then on only its emptiness tells
+    (finding,) = (await check(bench)).findings
+    assert (finding.kind, finding.path) == (FindingKind.UNFINISHED, name(event, "b"))
 
 
 async def test_half_a_disk_does_not_empty_the_books(bench: Bench, clip: bytes) -> None:

@@ -67,7 +67,7 @@ def test_doubled_slashes_count_as_one() -> None:
         ("a\nb", "control"),
         ("a\x7f", "control"),
         ("a\u202egpj.exe", "control"),
-        ("a\udc80", "control"),
+        ("a\udc80", "UTF-8"),
         ("-y", "dash"),
         ("a/-i/b", "dash"),
         ("concat:a|b", "colon"),

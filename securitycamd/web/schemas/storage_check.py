@@ -37,13 +37,18 @@ class CheckReply(Reply):
     ended_at: datetime | None
     phase: Annotated[str, Field(description="`events`, `files`, `mending` or nothing")]
     events: Annotated[int, Field(description="looked at so far")]
+    events_left_out: Annotated[
+        int, Field(description="younger than 15 minutes, being removed, or of a camera in `skipped`")
+    ]
     events_total: int
     files: Annotated[int, Field(description="found on the disk so far")]
     counts: Annotated[dict[FindingKind, int], Field(description="findings by kind")]
     mended: dict[FindingKind, int]
     left: Annotated[int, Field(description="findings that were not mended")]
     findings: Annotated[list[FindingReply], Field(description="the first 500")]
-    skipped: Annotated[list[str], Field(description="cameras whose folders cannot be judged now")]
+    skipped: Annotated[
+        list[str], Field(description="cameras whose folders cannot be judged now; what they hold is not counted")
+    ]
     refused: Annotated[str | None, Field(description="why nothing was mended")]
     error: Annotated[str | None, Field(description="why the check could not be done")]
 
@@ -58,6 +63,7 @@ def check_reply(report: CheckReport, zone: ZoneInfo) -> dict[str, Any]:
         "ended_at": report.ended_at and report.ended_at.astimezone(zone),
         "phase": report.phase,
         "events": report.events,
+        "events_left_out": report.events_left_out,
         "events_total": report.events_total,
         "files": report.files,
         "counts": {kind: report.counts[kind] for kind in FindingKind},
