@@ -128,7 +128,7 @@ class Shared(Parts):
         health = HealthMonitor(
             [
                 database.rule(db),
-                storage.rule(files, storage_service),
+                storage.rule(files, storage_service, retention.floor_of),
                 ai.rule(ai_gate),
                 task_rule.rule(supervisor),
                 queues.rule(jobs),

@@ -12,7 +12,8 @@ import click
 
 from securitycamd.cli.client import call
 from securitycamd.cli.options import config_option, fail, json_option, settings_or_exit
-from securitycamd.cli.words import local, plain, size, table
+from securitycamd.cli.words import local, plain, table
+from securitycamd.domain.sizes import size
 from securitycamd.settings import Settings
 
 POLL_SECONDS: Final = 0.5

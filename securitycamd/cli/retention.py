@@ -9,7 +9,8 @@ import click
 
 from securitycamd.cli.client import call
 from securitycamd.cli.options import config_option, json_option, settings_or_exit
-from securitycamd.cli.words import size, table
+from securitycamd.cli.words import table
+from securitycamd.domain.sizes import size
 
 _ENDS: Final = (
     "Ends with 0 when done, 1 when the daemon refuses, 2 when a setting or the command line is wrong, 3 when"
@@ -100,7 +101,9 @@ def _outlook(told: dict[str, Any]) -> list[str]:
         f" {size(told['rules']['free_floor_bytes'])} stay free"
     ]
     lines.append(f"Footage:  {size(ahead['bytes_a_day'])} come a day, at the last week's rate")
-    if ahead["days_until_floor"] is not None:
+    if ahead["days_until_floor"] == 0:
+        lines.append(f"Full:     now, the oldest goes for the newest; footage reaches back {_days(ahead['days_kept'])}")
+    elif ahead["days_until_floor"] is not None:
         lines.append(
             f"Full in:  {_days(ahead['days_until_floor'])}, then footage reaches back {_days(ahead['days_kept'])}"
         )

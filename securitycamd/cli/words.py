@@ -1,10 +1,7 @@
 """How commands put things into words and columns."""
 
 from datetime import datetime
-from typing import Final
 from zoneinfo import ZoneInfo
-
-_UNITS: Final = ("bytes", "kB", "MB", "GB", "TB")
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
@@ -22,13 +19,3 @@ def plain(text: object, *, lines: bool = False) -> str:
 def local(moment: str, zone: ZoneInfo, *, timespec: str = "seconds") -> str:
     """A time that the API tells, as the site's clock and the pages say it: ``2025-10-28 14:30:22``."""
     return datetime.fromisoformat(moment).astimezone(zone).replace(tzinfo=None).isoformat(" ", timespec)
-
-
-def size(size_bytes: float) -> str:
-    """Bytes in decimal units, as disks are sold: ``17.9 MB``."""
-    value = float(size_bytes)
-    for unit in _UNITS[:-1]:
-        if value < (1000 if unit == "bytes" else 999.95):
-            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:,.1f} {_UNITS[-1]}"

@@ -30,6 +30,7 @@ from securitycamd.domain.retention import (
     rate_of,
 )
 from securitycamd.domain.retention_plan import AHEAD_DAYS, DayOfFootage, PlannedDay, is_reached, plan, reach
+from securitycamd.domain.sizes import size
 from securitycamd.services.measuring import MeasuringService
 from securitycamd.services.removal import RemovalService
 from securitycamd.settings import RetentionSettings
@@ -43,6 +44,8 @@ SETTLE_SECONDS: Final = 5.0
 HELD_SECONDS: Final = 60.0
 """A camera whose folder could not be used is left alone for so long."""
 GIGABYTE: Final = 10**9
+FILES_COME: Final = timedelta(minutes=3)
+"""So long after an event its files may still come; its clip does within a minute or so."""
 MONTH: Final = timedelta(days=31)
 LOOK_SECONDS: Final = 1.0
 """How often the free space is looked at while the disk does not fill up."""
@@ -135,6 +138,10 @@ class RetentionService:
     def rules(self) -> Rules:
         """The rules in force."""
         return rules_of(self._settings.current.retention)
+
+    def floor_of(self, disk: Disk) -> int:
+        """What these rules keep free on a disk; 0 when they are switched off."""
+        return self.rules.floor_of(disk) if self._settings.current.retention.enabled else 0
 
     @property
     def below_floor_seconds(self) -> float:
@@ -240,6 +247,10 @@ class RetentionService:
             if unmeasured and await self._measuring.measure(unmeasured):
                 found = await removal_rows.oldest(self._database, among, before=cut.before, limit=EVENTS_A_STEP)
             found = found[: enough([candidate.size_bytes for candidate in found], wanted_bytes)]
+            # The files of the newest are still on their way: it frees nothing, and they would have no event then.
+            came = datetime.now(UTC) - FILES_COME
+            while found and not found[-1].size_bytes and found[-1].timestamp > came:
+                found.pop()
         going = await self._removal.mark([candidate.event_id for candidate in found], cut.reason) if found else []
         if not going:
             return None
@@ -326,6 +337,6 @@ def warnings_of(ahead: Forecast, rules: Rules, disk: Disk | None, *, enabled: bo
     if disk is not None and rules.floor_of(disk) < rules.free_floor_bytes:
         found.append(
             f"retention.free_floor_gigabytes is more than a quarter of the disk;"
-            f" {rules.floor_of(disk) / GIGABYTE:.1f} GB stay free instead."
+            f" {size(rules.floor_of(disk))} stay free instead."
         )
     return found

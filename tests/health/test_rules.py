@@ -69,9 +69,12 @@ GOOD = GuardState(GuardCondition.OK, "The footage storage is the right one.")
 LOST = GuardState(GuardCondition.MISSING, "The disk is not mounted.", "Mount it.")
 
 
-def storage_rule(disk: object, state: GuardState = GOOD, cameras: dict[str, GuardState] | None = None) -> Rule:
+def storage_rule(
+    disk: object, state: GuardState = GOOD, cameras: dict[str, GuardState] | None = None, *, floor: float = 0
+) -> Rule:
     guard = SimpleNamespace(state=state, camera_states=cameras or {})
-    return storage.rule(cast("Files", part(disk=answering(disk))), cast("StorageService", SimpleNamespace(guard=guard)))
+    service = cast("StorageService", SimpleNamespace(guard=guard))
+    return storage.rule(cast("Files", part(disk=answering(disk))), service, lambda _: int(floor * 10**9))
 
 
 def disk_of(free: float, total: float) -> object:
@@ -79,19 +82,23 @@ def disk_of(free: float, total: float) -> object:
 
 
 @pytest.mark.parametrize(
-    ("free", "total", "level"),
+    ("free", "total", "floor", "level", "message"),
     [
-        (50, 100, Level.OK),
-        (5, 100, Level.OK),
-        (4.9, 100, Level.WARNING),
-        (0, 100, Level.WARNING),
-        (0, 0, Level.WARNING),
+        (50, 100, 0, Level.OK, "50.0 GB of 100.0 GB are free."),
+        (5, 100, 0, Level.OK, "5.0 GB of 100.0 GB are free."),
+        (4.9, 100, 0, Level.WARNING, "4.9 GB of 100.0 GB are free."),
+        # Used up to its floor: nobody has to do anything.
+        (2, 1000, 2, Level.OK, "2.0 GB of 1.0 TB are free."),
+        (0.9, 1000, 2, Level.WARNING, "900.0 MB of 1.0 TB are free; 2.0 GB should be."),
+        (0.04, 1000, 2, Level.CRITICAL, "The disk is full: 40.0 MB of 1.0 TB are free."),
+        (0.012, 0.064, 0.016, Level.OK, "12.0 MB of 64.0 MB are free."),
+        (0, 0.064, 0.016, Level.CRITICAL, "The disk is full: 0 bytes of 64.0 MB are free."),
+        (0, 0, 0, Level.CRITICAL, "The disk is full: 0 bytes of 0 bytes are free."),
     ],
 )
-async def test_room_on_the_disk(free: float, total: float, level: Level) -> None:
-    finding = await storage_rule(disk_of(free, total)).check()
-    assert finding.level is level
-    assert finding.message == f"{free:.1f} GB of {total:.1f} GB are free."
+async def test_room_on_the_disk(free: float, total: float, floor: float, level: Level, message: str) -> None:
+    finding = await storage_rule(disk_of(free, total), floor=floor).check()
+    assert (finding.level, finding.message) == (level, message)
     assert bool(finding.advice) == (level is not Level.OK)
 
 

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from securitycamd.domain.agents import AgentStatus
 from securitycamd.domain.models import Camera
 from securitycamd.domain.names import CameraRemoval
+from securitycamd.domain.sizes import size
 from securitycamd.services.camera_details import ActivitySpan, CameraDetails, CameraOverview, CameraPicture
 from securitycamd.services.camera_removal import Progress
 from securitycamd.web.ui.camera_contexts import (
@@ -22,7 +23,7 @@ from securitycamd.web.ui.camera_contexts import (
 from securitycamd.web.ui.camera_plots import lasting, outages, plot, strip
 from securitycamd.web.ui.contexts import Action, Fact, Site
 from securitycamd.web.ui.frame import agent_url, frame, is_loopback, is_online
-from securitycamd.web.ui.words import age, count, counted, media_url, moment, size
+from securitycamd.web.ui.words import age, count, counted, media_url, moment
 
 CAMERAS_URL: Final = "/cameras"
 EAGER_PICTURES: Final = 4

@@ -9,9 +9,10 @@ from typing import Any, Final
 import jinja2
 from markupsafe import Markup
 
+from securitycamd.domain.sizes import size
 from securitycamd.resources import resource
 from securitycamd.web.assets import Assets, asset_urls
-from securitycamd.web.ui.words import count, duration, size
+from securitycamd.web.ui.words import count, duration
 
 FILTERS: Final[Mapping[str, Callable[..., str]]] = MappingProxyType(
     {"duration": duration, "size": size, "count": count}

@@ -11,6 +11,7 @@ from securitycamd.domain.history import Entry, What
 from securitycamd.domain.jobs import JobKind, JobState
 from securitycamd.domain.models import AnalysisRecord, Camera, Event, LogLine
 from securitycamd.domain.names import AnalysisState, ConversionStatus, FileType, ReadBy, StillNote
+from securitycamd.domain.sizes import size
 from securitycamd.domain.words import marked, read_search
 from securitycamd.services.jobs import JobReport
 from securitycamd.web.ui.contexts import Action, Fact, Site, StepState, StepView
@@ -29,7 +30,7 @@ from securitycamd.web.ui.frame import frame
 from securitycamd.web.ui.query import GalleryQuery
 from securitycamd.web.ui.seen import badge_of, detections, objects_text, percent_text, tags_of
 from securitycamd.web.ui.stages import available, event_steps, picture_url
-from securitycamd.web.ui.words import count, counted, duration, media_url, moment, size
+from securitycamd.web.ui.words import count, counted, duration, media_url, moment
 
 STORAGE_AWAY: Final = (
     "The footage storage does not answer. Pictures and clip show again once it is back; none are lost."

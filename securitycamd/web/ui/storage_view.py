@@ -8,11 +8,12 @@ from typing import Final
 from securitycamd.domain.models import Camera
 from securitycamd.domain.retention import CameraForecast, Reason, Use
 from securitycamd.domain.retention_plan import PlannedDay
+from securitycamd.domain.sizes import size
 from securitycamd.services.retention import RetentionReport
 from securitycamd.web.ui.contexts import Fact, Site
 from securitycamd.web.ui.frame import frame
 from securitycamd.web.ui.storage_contexts import CameraUse, DiskShare, GoingDay, GoingRow, ShareKind, StorageContext
-from securitycamd.web.ui.words import MANY_DAYS, count, counted, size, span
+from securitycamd.web.ui.words import MANY_DAYS, count, counted, span
 
 DAYS_SHOWN: Final = 7
 """Days of going that the page lists; the API and the command line tell of more."""
@@ -76,7 +77,9 @@ def _shares(report: RetentionReport) -> Iterable[DiskShare]:
 def _outlook(report: RetentionReport) -> Iterable[Fact]:
     ahead = report.forecast
     yield Fact("Comes a day", size(round(ahead.bytes_a_day)))
-    if ahead.days_until_floor is not None:
+    if ahead.days_until_floor == 0:
+        yield Fact("Full", "now: the oldest goes for the newest")
+    elif ahead.days_until_floor is not None:
         yield Fact("Full in", _days(ahead.days_until_floor))
     elif report.disk is not None:
         yield Fact("Full", "never at this rate" if ahead.bytes_a_day else "nothing comes")

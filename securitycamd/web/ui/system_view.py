@@ -7,6 +7,7 @@ from urllib.parse import quote
 from securitycamd.config import LastReload
 from securitycamd.domain.jobs import JobKind
 from securitycamd.domain.models import Camera
+from securitycamd.domain.sizes import size
 from securitycamd.health.report import Level, Report
 from securitycamd.services.ai_status import AiStatus
 from securitycamd.services.retries import ListedJob
@@ -27,7 +28,7 @@ from securitycamd.web.ui.system_contexts import (
     TaskButton,
     TaskView,
 )
-from securitycamd.web.ui.words import age, count, moment, size, span
+from securitycamd.web.ui.words import age, count, moment, span
 
 SYSTEM_URL: Final = "/system"
 KINDS: Final = {
@@ -224,7 +225,9 @@ def _footage(report: SystemReport) -> Iterable[Fact]:
     if ahead is None:
         return
     yield Fact("Comes a day", size(round(ahead.bytes_a_day)))
-    if ahead.days_until_floor is not None:
+    if ahead.days_until_floor == 0:
+        yield Fact("Full", "now: the oldest goes for the newest")
+    elif ahead.days_until_floor is not None:
         yield Fact("Full in", span(86400 * ahead.days_until_floor))
     else:
         yield Fact("Full", "never at this rate")

@@ -25,17 +25,6 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
 
 
-def size(size_bytes: int) -> str:
-    """A file's size in decimal units, as disks are sold and browsers count: ``17.9 MB``."""
-    value = float(size_bytes)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        # 999.95 would round up to a fourth digit.
-        if value < (1000 if unit == "bytes" else 999.95):
-            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:,.1f} TB"
-
-
 def count(value: float) -> str:
     """A whole number with thousands apart: ``48,213``."""
     return f"{value:,.0f}" if math.isfinite(value) else "-"

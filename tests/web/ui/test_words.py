@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from securitycamd.web.ui.words import age, count, day_name, duration, media_url, moment, size
+from securitycamd.domain.sizes import size
+from securitycamd.web.ui.words import age, count, day_name, duration, media_url, moment
 from tests.web.ui.samples import NOW, ZONE
 
 
