@@ -171,6 +171,19 @@ async def test_switched_off_nothing_goes_but_what_was_begun(make_shelf: Any) -> 
     await shelf.check()
 
 
+async def test_an_event_whose_files_still_come_is_not_taken_for_room_that_it_does_not_make(make_shelf: Any) -> None:
+    shelf = await make_shelf(max_gigabytes=1500 / GB)
+    starred = [await shelf.put(days_ago=days, starred=True) for days in (1, 2)]
+    fresh = await shelf.bench.event()
+    await shelf.bench.sql(f"UPDATE events SET timestamp = UTC_TIMESTAMP(6) - INTERVAL 30 SECOND WHERE id = {fresh}")
+    assert await shelf.run() == 0
+    assert await shelf.ids() == sorted([*starred, fresh])
+    # When one that came after it has to go, it goes along: the order is kept.
+    await shelf.put()
+    assert await shelf.run() == 2
+    assert await shelf.ids() == sorted(starred)
+
+
 async def test_an_event_that_is_worked_on_waits(make_shelf: Any, clip: bytes) -> None:
     shelf = await make_shelf(max_age_days=1)
     bench: Bench = shelf.bench
