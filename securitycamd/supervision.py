@@ -208,7 +208,7 @@ class Supervisor:
         Raises:
             NotFoundError: no such task.
             InvalidError: it has no window, so that it cannot be told for how long.
-            ConflictError: it is switched off in the settings, or always runs.
+            ConflictError: it is switched off in the settings, always runs, or is paused and shall run now.
         """
         task = self._tasks.get(name)
         if task is None:
@@ -217,6 +217,9 @@ class Supervisor:
             raise ConflictError(f"{name} is switched off in the settings.")
         if not task.spec.takes_commands:
             raise ConflictError(f"{name} always runs: the server would be no use without it.")
+        if action == "run-now" and task.control.paused:
+            # Not kept for later either: nobody thinks of it any more when the task is resumed.
+            raise ConflictError(f"{name} is paused and does nothing; resume it first.")
         match action:
             case "pause":
                 task.control.pause()

@@ -178,7 +178,8 @@ async def test_pause_resume_and_run_now() -> None:
         await until(lambda: rounds == 2)
         assert supervisor.command("worker", "pause").state is TaskState.PAUSED
         supervisor.wake("worker")  # work arrived: not while it is paused
-        supervisor.command("worker", "run-now")
+        with pytest.raises(ConflictError, match="resume it first"):
+            supervisor.command("worker", "run-now")
         for _ in range(20):
             await asyncio.sleep(0)
         assert rounds == 2

@@ -14,7 +14,8 @@ from securitycamd.cli.options import config_option, json_option, settings_or_exi
 @click.group(
     epilog="Examples:\n\n  securitycamd tasks list\n\n  securitycamd tasks pause optimiser\n\n"
     "  securitycamd tasks run-now optimiser --minutes 30\n\n"
-    "Ends with 0 when all went well, 1 when the daemon refused, 2 when a setting is wrong, 3 when no daemon answers."
+    "Ends with 0 when all went well, 1 when the daemon refused (a paused task does not run now), 2 when a setting is"
+    " wrong, 3 when no daemon answers."
 )
 def tasks() -> None:
     """See, pause, resume and wake the running daemon's background tasks."""
@@ -68,9 +69,8 @@ def run_now(name: str, minutes: float | None, config: Path | None, *, as_json: b
 
 def _command(config: Path | None, name: str, action: str, query: str = "", *, as_json: bool) -> None:
     task = call(settings_or_exit(config), "POST", f"/tasks/{quote(name, safe='')}/{action}{query}")
-    click.echo(json.dumps(task, indent=2) if as_json else f"{task['name']}: {_state(task)}")
-    if action == "run-now" and task["state"] == "paused" and not as_json:
-        click.echo(f"It does nothing while it is paused: `securitycamd tasks resume {task['name']}` first.")
+    told = ", looks for work now" if action == "run-now" else ""
+    click.echo(json.dumps(task, indent=2) if as_json else f"{task['name']}: {_state(task)}{told}")
 
 
 def _state(task: dict[str, Any]) -> str:

@@ -21,11 +21,12 @@ def calm(world: World) -> Iterator[World]:
 
 async def test_a_task_is_paused_and_resumed_from_the_page(calm: World, open_page: OpenPage) -> None:
     page = await open_page(f"{calm.url}/system")
-    row = page.locator(".tasks tr", has=page.locator("#linker-run-now"))
+    row = page.locator(".tasks tr", has=page.locator("#linker-pause, #linker-resume"))
     await expect(row.locator(".mood")).to_have_text("running")
     await page.locator("#linker-pause").click()
     await expect(row.locator(".mood")).to_have_text("paused")
     await expect(page.locator("#linker-resume")).to_be_focused()
+    await expect(page.locator("#linker-run-now")).to_have_count(0)
     tasks = await asyncio.to_thread(calm.call, "GET", "/api/v1/tasks")
     assert {task["name"]: task["state"] for task in tasks}["linker"] == "paused"
     await page.keyboard.press("Enter")

@@ -68,7 +68,8 @@ def test_what_is_planned_is_shown_then_done(daemon: DaemonProcess) -> None:
     assert line.split()[:4] == ["now", "camera_1", "2025-10-28", "1"]
     told = json.loads(run(daemon.port, "plan", "--json").stdout)
     assert [item["reason"] for item in told["plan"]] == ["age"]
-    assert "is paused" in run(daemon.port, "run").stdout
+    refused = run(daemon.port, "run")
+    assert (refused.returncode, "retention is paused" in refused.stderr) == (1, True)
     assert daemon.call("POST", "/api/v1/tasks/retention/resume")[0] == 200
     ended = run(daemon.port, "run")
     assert (ended.returncode, "being carried out" in ended.stdout) == (0, True)

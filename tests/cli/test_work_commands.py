@@ -79,9 +79,12 @@ def test_the_optimiser_works_when_told(daemon: DaemonProcess, tmp_path: Path) ->
     assert "optimiser" in shown
     assert "Makes clips smaller, at night" in shown
     assert "optimiser: paused\n" in run(daemon, "tasks", "pause", "optimiser").stdout
-    assert ask(daemon, "tasks", "run-now", "optimiser", "--minutes", "5")["state"] == "paused"
-    assert "tasks resume optimiser" in run(daemon, "tasks", "run-now", "optimiser").stdout
+    # A script is told that nothing comes of it.
+    refused = run(daemon, "tasks", "run-now", "optimiser", "--minutes", "5")
+    assert refused.exit_code == 1
+    assert "optimiser is paused and does nothing; resume it first." in refused.stderr
     assert ask(daemon, "tasks", "resume", "optimiser")["state"] == "running"
+    assert "looks for work now" in run(daemon, "tasks", "run-now", "optimiser", "--minutes", "5").stdout
     wait_until(lambda: event(daemon, event_id)["mp4_conversion_status"] == "optimized", seconds=20, what="optimised")
     saved = daemon.call("GET", "/api/v1/stats")[1]["storage"]["saved_bytes"]
     assert saved > 0

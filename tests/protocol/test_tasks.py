@@ -37,9 +37,12 @@ async def test_every_task_says_how_it_is(site: Site) -> None:
 
 async def test_a_task_is_paused_and_resumed(site: Site) -> None:
     async with _running(site):
-        for action, state in (("pause", "paused"), ("run-now", "paused"), ("resume", "running")):
+        for action, state in (("run-now", "running"), ("pause", "paused"), ("resume", "running")):
             reply = await site.json("POST", f"{TASKS}/converter/{action}", status=200)
             assert reply["state"] == state, action
+            if state == "paused":
+                refused = await site.json("POST", f"{TASKS}/converter/run-now", status=409)
+                assert "resume it first" in refused["detail"]
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,6 @@ ROUTES: Final = [
         path_model=TaskPath,
         query_model=TaskQuery,
         replies={200: TaskReply},
-        conflict="It is switched off in the settings, or always runs",
+        conflict="It is switched off in the settings, always runs, or is paused and was told to run now",
     ),
 ]

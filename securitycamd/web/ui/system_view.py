@@ -95,7 +95,7 @@ def system_context(
 
 
 def _task(task: TaskReport) -> TaskView:
-    actions = ["resume" if task.state is TaskState.PAUSED else "pause", "run-now"] if task.takes_commands else []
+    actions = ["resume"] if task.state is TaskState.PAUSED else ["pause", "run-now"]
     is_troubled = task.overdue or task.state is TaskState.BACKING_OFF
     is_resting = task.state in {TaskState.PAUSED, TaskState.DISABLED, TaskState.STOPPED}
     return TaskView(
@@ -106,7 +106,7 @@ def _task(task: TaskReport) -> TaskView:
         beat="-" if task.state is TaskState.DISABLED else f"{span(task.beat_age_seconds)} ago",
         restarts=count(task.restarts),
         trouble=task.last_error or "",
-        buttons=tuple(_button(task.name, action) for action in actions),
+        buttons=tuple(_button(task.name, action) for action in actions if task.takes_commands),
     )
 
 
