@@ -98,6 +98,8 @@ def _outlook(told: dict[str, Any]) -> list[str]:
         f" {size(told['rules']['free_floor_bytes'])} stay free"
     ]
     lines.append(f"Footage:  {size(ahead['bytes_a_day'])} come a day, at the last week's rate")
+    if told["saved_bytes"]:
+        lines.append(f"Saved:    {size(told['saved_bytes'])}, by making clips smaller")
     if ahead["days_until_floor"] == 0:
         lines.append(f"Full:     now, the oldest goes for the newest; footage reaches back {_days(ahead['days_kept'])}")
     elif ahead["days_until_floor"] is not None:

@@ -6,7 +6,7 @@ from typing import Final
 from securitycamd.domain.errors import UnavailableError
 from securitycamd.domain.retention import Forecast
 from securitycamd.health.report import Finding, Level, Rule
-from securitycamd.services.retention import RetentionService
+from securitycamd.services.retention import RetentionService, unknown_sentence
 
 NAME: Final = "retention"
 LOW_SECONDS: Final = 120.0
@@ -19,7 +19,7 @@ MANY_DAYS: Final = 3653
 
 def rule(retention: RetentionService) -> Rule:
     """The rule over what is kept."""
-    known: list[tuple[float, Forecast]] = []
+    known: list[tuple[float, Forecast, list[str]]] = []
 
     async def check() -> Finding:
         if retention.below_floor_seconds > LOW_SECONDS:
@@ -31,10 +31,10 @@ def rule(retention: RetentionService) -> Rule:
             )
         if not known or time.monotonic() - known[0][0] > FORECAST_SECONDS:
             try:
-                known[:] = [(time.monotonic(), await retention.look_ahead())]
+                known[:] = [(time.monotonic(), await retention.look_ahead(), await retention.unknown_cameras())]
             except UnavailableError:
                 return Finding(NAME, Level.WARNING, "What will be kept is unknown while the database is away.")
-        ahead = known[0][1]
+        _, ahead, unknown = known[0]
         broken = [camera for camera in ahead.cameras if not camera.promise_kept]
         if broken:
             return Finding(
@@ -47,6 +47,9 @@ def rule(retention: RetentionService) -> Rule:
                 + ".",
                 "Shorten retention.max_age_days, raise the size limits, or use a larger disk.",
             )
+        if unknown:
+            advice = "`securitycamd cameras list` shows how their names are spelled."
+            return Finding(NAME, Level.WARNING, unknown_sentence(unknown), advice)
         if ahead.days_kept is None:
             return Finding(NAME, Level.OK, "Everything that is to be kept fits.")
         return Finding(NAME, Level.OK, f"{_length(ahead.days_kept)} of footage fit.")

@@ -109,6 +109,8 @@ class RetentionReport:
     planned: list[PlannedDay]
     forecast: Forecast
     warnings: list[str]
+    saved_bytes: int = 0
+    """What making clips smaller saved of the footage that is here."""
 
 
 class RetentionService:
@@ -196,6 +198,10 @@ class RetentionService:
         used = await footage.uses(self._database, cameras)
         return forecast(self.rules, rates=await self._rates(cameras), used=used, disk=await self._disk_if_there())
 
+    async def unknown_cameras(self) -> list[str]:
+        """Cameras that the rules name and that never registered: most likely somebody mistyped them."""
+        return sorted((self.rules.cameras or {}).keys() - set(await self._cameras()))
+
     async def report(self, principal: Principal) -> RetentionReport:
         """Everything, for the cameras that ``principal`` may see; the disk only if those are all."""
         settings, rules, now = self._settings.current.retention, self.rules, datetime.now(UTC)
@@ -210,6 +216,9 @@ class RetentionService:
             days = await self._oldest_days(cameras, reach(rules, now=now, used=sizes, disk=disk, rates=rates), now)
             planned = plan(rules, now=now, days=days, used=sizes, disk=disk, rates=rates, ahead_days=AHEAD_DAYS)
         ahead = forecast(rules, rates=rates, used=used, disk=disk)
+        warnings = warnings_of(ahead, rules, disk, enabled=settings.enabled)
+        if len(cameras) == len(everything) and (unknown := await self.unknown_cameras()):
+            warnings.append(unknown_sentence(unknown))
         return RetentionReport(
             now,
             settings.enabled,
@@ -219,7 +228,8 @@ class RetentionService:
             used,
             [day for day in planned if day.events or day.size_bytes],
             ahead,
-            warnings_of(ahead, rules, disk, enabled=settings.enabled),
+            warnings,
+            await footage.saved_bytes(self._database, cameras),
         )
 
     async def _oldest_days(self, cameras: list[str], demanded: list[Cut], now: datetime) -> list[DayOfFootage]:
@@ -321,6 +331,12 @@ def rules_of(settings: RetentionSettings) -> Rules:
         round(settings.max_gigabytes * GIGABYTE) if settings.max_gigabytes else None,
     )
     return Rules(everywhere, cameras, round(settings.free_floor_gigabytes * GIGABYTE))
+
+
+def unknown_sentence(camera_ids: list[str]) -> str:
+    """What is wrong with rules for cameras that nobody knows."""
+    names = " and ".join(camera_ids)
+    return f"retention.cameras names {names}, but no such camera has registered: what is said there holds for none."
 
 
 def warnings_of(ahead: Forecast, rules: Rules, disk: Disk | None, *, enabled: bool) -> list[str]:

@@ -1,5 +1,6 @@
 """What the rule over retention says."""
 
+from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import cast
 
@@ -21,7 +22,19 @@ def service(ahead: Forecast | Exception, *, below_floor_seconds: float = 0) -> R
             raise ahead
         return ahead
 
-    return cast("RetentionService", SimpleNamespace(look_ahead=look_ahead, below_floor_seconds=below_floor_seconds))
+    return _service(look_ahead, below_floor_seconds)
+
+
+def _service(look_ahead: Callable[[], Awaitable[Forecast]], below_floor_seconds: float = 0) -> RetentionService:
+    async def unknown_cameras() -> list[str]:
+        return []
+
+    return cast(
+        "RetentionService",
+        SimpleNamespace(
+            look_ahead=look_ahead, unknown_cameras=unknown_cameras, below_floor_seconds=below_floor_seconds
+        ),
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,7 +64,7 @@ async def test_a_forecast_is_not_made_at_every_look() -> None:
         made.append(1)
         return FITS
 
-    rule = retention.rule(cast("RetentionService", SimpleNamespace(look_ahead=look_ahead, below_floor_seconds=0)))
+    rule = retention.rule(_service(look_ahead))
     for _ in range(5):
         await rule.check()
     assert len(made) == 1

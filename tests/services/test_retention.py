@@ -16,6 +16,8 @@ from securitycamd.domain.errors import StorageUnavailableError
 from securitycamd.domain.names import FileType
 from securitycamd.domain.principal import TRUSTED_OPERATOR, Audience, Principal
 from securitycamd.domain.retention import Reason
+from securitycamd.health.report import Level
+from securitycamd.health.retention import rule as retention_rule
 from securitycamd.storage.files import Disk
 from tests.services.conftest import Bench, MakeBench
 from tests.services.shelf import Shelf, write_outside
@@ -298,6 +300,18 @@ async def test_the_report(make_shelf: Any) -> None:
     assert report.forecast.promise_kept
     assert report.warnings == []
     assert report.log_days == 7
+
+
+async def test_a_rule_for_a_camera_that_nobody_knows_is_told(make_shelf: Any) -> None:
+    shelf = await make_shelf(cameras={"camera_2": {"max_age_days": 3}, "kamera_1": {"max_age_days": 7}})
+    retention = shelf.bench.shared.retention
+    (warning,) = (await retention.report(TRUSTED_OPERATOR)).warnings
+    assert "kamera_1" in warning
+    assert "camera_2" not in warning
+    only = Principal("someone", Audience.OPERATOR, frozenset({"camera_1"}))
+    assert (await retention.report(only)).warnings == []
+    finding = await retention_rule(retention).check()
+    assert (finding.level, finding.message) == (Level.WARNING, warning)
 
 
 async def test_who_sees_one_camera_is_told_of_no_other(make_shelf: Any) -> None:

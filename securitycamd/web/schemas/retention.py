@@ -98,6 +98,7 @@ class RetentionReply(Reply):
     plan: Annotated[list[PlannedReply], Field(description="now and in the coming two weeks, in the order of going")]
     forecast: ForecastReply
     warnings: list[str]
+    saved_bytes: Annotated[int, Field(description="what making clips smaller saved of the footage that is here")]
 
 
 def retention_reply(report: RetentionReport, zone: ZoneInfo) -> dict[str, Any]:
@@ -145,6 +146,7 @@ def retention_reply(report: RetentionReport, zone: ZoneInfo) -> dict[str, Any]:
             "promise_kept": ahead.promise_kept,
         },
         "warnings": report.warnings,
+        "saved_bytes": report.saved_bytes,
     }
 
 

@@ -85,6 +85,8 @@ def _outlook(report: RetentionReport) -> Iterable[Fact]:
         yield Fact("Full", "never at this rate" if ahead.bytes_a_day else "nothing comes")
     if ahead.days_kept is not None:
         yield Fact("Footage then reaches back", _days(ahead.days_kept))
+    if report.saved_bytes:
+        yield Fact("Saved by smaller clips", size(report.saved_bytes))
     if any(camera.promise_days is not None for camera in ahead.cameras):
         yield Fact("Promised days", "fit" if ahead.promise_kept else "do not fit")
 

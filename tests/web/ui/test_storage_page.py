@@ -40,6 +40,7 @@ REPORT = RetentionReport(
         ),
     ),
     warnings=["camera_1 is promised 30 days, but only about 22.4 fit at the last week's rate."],
+    saved_bytes=61 * GB,
 )
 
 
@@ -57,6 +58,8 @@ def test_everything_is_said_in_words(render: Render) -> None:
         "Starred 40.0 GB",
         "Other files 200.0 GB",
         "Free 300.0 GB",
+        "Saved by smaller clips",
+        "61.0 GB",
         "Now: 2.0 GB",
         "Tomorrow: 1.0 GB",
         "Wed 26 Nov: 1.0 GB",
