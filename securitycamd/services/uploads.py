@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from securitycamd.config import SettingsHolder
-from securitycamd.domain.errors import ConflictError, NotFoundError, StorageUnavailableError
+from securitycamd.domain.errors import ConflictError, InvalidError, NotFoundError, StorageUnavailableError
 from securitycamd.domain.filenames import make_path
 from securitycamd.domain.models import Event, FileReport
 from securitycamd.domain.names import ConversionStatus, FileType
@@ -57,7 +57,7 @@ class UploadService:
 
         Raises:
             NotFoundError: no such event, or not this principal's.
-            InvalidError, ConflictError: the part does not fit; the digest is not that of what came.
+            InvalidError, ConflictError: the part does not fit, or nothing came; the digest is not that of what came.
             UploadTooLargeError: larger than files of this type may be.
             StorageUnavailableError: the storage is away or full; what came before is kept to go on with.
         """
@@ -89,11 +89,16 @@ class UploadService:
         self, principal: Principal, event: Event, file_type: FileType, part: Part, body: AsyncIterator[bytes]
     ) -> Progress:
         path = self._path(event, file_type)
+        if part.total == 0:
+            raise _empty()
         upload = await self._files.open_upload(
             path, limit_bytes=self._limit(file_type), offset=part.offset, total=part.total
         )
         async with upload:
             await _copy(body, upload.write)
+            if not upload.received_bytes:  # in chunks, which do not say how many
+                await upload.abort()
+                raise _empty()
             if part.total is not None and upload.received_bytes < part.total:
                 return Progress(upload.received_bytes, None)
             # The same file sent again takes the other's place: what was acknowledged last is what counts.
@@ -153,6 +158,11 @@ class UploadService:
 
 
 _CONVERTED: Final = frozenset({ConversionStatus.COMPLETE, ConversionStatus.OPTIMIZED})
+
+
+def _empty() -> InvalidError:
+    # It would take the place of a file that came before, and say that the event has it.
+    return InvalidError("body", "is empty: a file has at least one byte")
 
 
 def _is_cancelled() -> bool:

@@ -296,6 +296,7 @@ class TestMedia:
             ("bytes=-100", -100, None),
             ("bytes=0-999999", 0, None),
             ("bytes=10239-10239", 10239, None),
+            ("Bytes=-999999", 0, None),
         ],
     )
     async def test_a_player_gets_the_part_it_asks_for(
@@ -310,14 +311,26 @@ class TestMedia:
             assert response.headers["Content-Range"] == f"bytes {first}-{first + len(part) - 1}/10240"
             assert response.headers["Accept-Ranges"] == "bytes"
 
-    async def test_a_part_that_is_not_there_cannot_be_had(self, site: Site) -> None:
+    @pytest.mark.parametrize("asked", ["bytes=10240-", "bytes=99999-100000", "bytes=-0"])
+    async def test_a_part_that_is_not_there_cannot_be_had(self, site: Site, asked: str) -> None:
         _put(site, CLIP, CLIP_BYTES)
-        async with site.client.get(f"/media/{CLIP}", headers={"Range": "bytes=10240-"}) as response:
+        async with site.client.get(f"/media/{CLIP}", headers={"Range": asked}) as response:
             assert response.status == 416
+            assert response.headers["Content-Range"] == "bytes */10240"
+
+    @pytest.mark.parametrize(
+        "asked", ["items=0-5", "bytes=0-1,5-6", "bytes=5-2", "bytes=abc", "bytes=-", "bytes", "bytes=0-" + "9" * 5000]
+    )
+    async def test_who_asks_for_parts_that_are_not_understood_gets_the_whole(self, site: Site, asked: str) -> None:
+        _put(site, CLIP, CLIP_BYTES)
+        async with site.client.get(f"/media/{CLIP}", headers={"Range": asked}) as response:
+            assert response.status == 200
+            assert "Content-Range" not in response.headers
+            assert await response.read() == CLIP_BYTES
 
     async def test_head_tells_the_length(self, site: Site) -> None:
         _put(site, CLIP, CLIP_BYTES)
-        async with site.client.head(f"/media/{CLIP}") as response:
+        async with site.client.head(f"/media/{CLIP}", headers={"Range": "bytes=0-9"}) as response:
             assert response.status == 200
             assert response.headers["Content-Length"] == "10240"
             assert await response.read() == b""

@@ -171,6 +171,27 @@ async def test_damaged_file_is_refused_and_not_kept(site: Site) -> None:
     assert (await site.json("GET", f"/api/v1/events/{event['id']}"))["thumbnail_path"] is None
 
 
+@pytest.mark.parametrize("in_chunks", [False, True])
+async def test_an_empty_body_is_no_file_and_takes_no_files_place(site: Site, in_chunks: bool) -> None:
+    async def nothing() -> AsyncIterator[bytes]:
+        for each in list[bytes]():
+            yield each
+
+    await site.register()
+    event = await site.event()
+    status, reply = await put(site, event["id"], "image_a", b"picture")
+    assert status == 201
+    before = await site.json("GET", f"/api/v1/events/{event['id']}")
+    for kind in ("image_a", "image_b", "video"):
+        status, refused = await put(site, event["id"], kind, nothing() if in_chunks else b"")
+        assert status == 422
+        assert "is empty" in str(refused["detail"])
+    assert await site.json("GET", f"/api/v1/events/{event['id']}") == before
+    files = [path for path in site.root.rglob("*.*") if path.is_file() and "securitycamd" not in path.name]
+    assert [path.read_bytes() for path in files] == [b"picture"]
+    assert files == [site.root / str(reply["image_a_path"])]
+
+
 async def test_bounds(site: Site) -> None:
     await site.register()
     event = await site.event()
