@@ -6,6 +6,7 @@ files are overdue are looked after directly. What fits no event is listed as a s
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -33,6 +34,7 @@ from securitycamd.services.events import EventService
 from securitycamd.services.stills import queue_missing
 from securitycamd.storage.errors import StorageLostError
 from securitycamd.storage.files import Files
+from securitycamd.storage.paths import printable
 from securitycamd.storage.scan import FoundFile, find_for_event, scan, sweep_ready
 
 log = structlog.get_logger(__name__)
@@ -40,6 +42,8 @@ log = structlog.get_logger(__name__)
 STABLE_SECONDS: Final = 10.0
 """A file that was written to more lately may still be on its way."""
 YOUNG_LIMIT: Final = 20_000
+UNUSABLE_NAMED: Final = 3
+"""So many a camera are named; the check of the storage names all."""
 READY_KEPT_SECONDS: Final = 3600.0
 OVERDUE_IDS: Final = 5000
 """So many of the newest events are looked through for missing files."""
@@ -81,7 +85,18 @@ class ScanReport:
     linked: int = 0
     strays: int = 0
     waiting: int = 0
+    unusable: Counter[str] = field(default_factory=Counter)
+    """Files with names that no event can name and no page can ask for, by camera; they can be told of only."""
+    unusable_paths: list[str] = field(default_factory=list)
+    """Some of them, as they can be shown."""
     seconds: float = 0.0
+
+    def add_unusable(self, path: str, _reason: str) -> None:
+        """Note a file that was left out for its name."""
+        camera_id, _, _ = path.partition("/")
+        self.unusable[camera_id] += 1
+        if self.unusable[camera_id] <= UNUSABLE_NAMED:
+            self.unusable_paths.append(printable(path))
 
 
 @dataclass(slots=True)
@@ -114,7 +129,7 @@ class LinkingService:
         started = time.monotonic()
         report = ScanReport(datetime.now(UTC))
         self._require_storage()
-        async for batch in scan(self._files):
+        async for batch in scan(self._files, on_unusable=report.add_unusable):
             judged = await self._settle_camera(batch, report.started_at)
             report.files += len(batch)
             report.linked += len(judged.links)
@@ -131,6 +146,7 @@ class LinkingService:
             files=report.files,
             linked=report.linked,
             strays=report.strays,
+            unusable=report.unusable.total(),
             seconds=report.seconds,
         )
         return report

@@ -1,5 +1,6 @@
 """Files that fit no event, for the operator who knows better: seen, linked by hand, or removed by hand."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -25,6 +26,14 @@ from securitycamd.storage.folders import Anchor, rename_if_free, sync_folder
 log = structlog.get_logger(__name__)
 
 _BY_FOLDER: Final = {"videos": FileType.VIDEO, "thumbs": FileType.THUMBNAIL}
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """Files with names that cannot be used: how many, and some of them as they can be shown."""
+
+    total: int
+    paths: tuple[str, ...]
 
 
 class StrayService:
@@ -60,6 +69,15 @@ class StrayService:
         """When the last whole scan of this life began."""
         report = self._linking.last_scan
         return None if report is None else report.started_at
+
+    def unusable(self, principal: Principal) -> Unusable:
+        """Files that the last scan could not even list, because of their names."""
+        report = self._linking.last_scan
+        if report is None:
+            return Unusable(0, ())
+        seen = {camera_id: files for camera_id, files in report.unusable.items() if principal.may_see(camera_id)}
+        paths = [path for path in report.unusable_paths if path.partition("/")[0] in seen]
+        return Unusable(sum(seen.values()), tuple(paths))
 
     async def link(self, principal: Principal, path: str, event_id: int, file_type: FileType | None = None) -> Event:
         """Give a listed file to an event, whatever number and time its name says.

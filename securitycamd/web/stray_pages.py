@@ -25,6 +25,7 @@ async def strays(call: Call[None, Any, None]) -> web.Response:
         site=site_of(call.request),
         now=datetime.now(UTC),
         scanned_at=service.scanned_at,
+        unusable=service.unusable(call.principal),
         may_change=call.principal.role >= Audience.OPERATOR,
     )
     return render(call.request, context)

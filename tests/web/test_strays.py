@@ -69,6 +69,25 @@ class TestStrays:
             await scanned.json("DELETE", f"{API}/strays", params={"path": path}, status=status)
 
 
+async def test_files_that_cannot_even_be_listed_are_counted_and_named(scanned: Site) -> None:
+    nothing = {"total": 0, "paths": []}
+    assert (await scanned.json("GET", f"{API}/strays"))["unusable"] == nothing
+    assert "cannot be used" not in await _page(scanned, "/storage/strays")
+    folder = scanned.root / "camera_1" / "videos"
+    folder.mkdir(exist_ok=True)
+    for name in (b"\x1b[2J.mp4", b"\xff.mp4", b"a:b.mp4", b"<b>:.mp4"):
+        (folder / os.fsdecode(name)).write_bytes(b"clip")
+    await scanned.shared.linking.scan()
+    told = (await scanned.json("GET", f"{API}/strays"))["unusable"]
+    assert told["total"] == 4
+    assert len(told["paths"]) == 3  # some a camera
+    known = {r"camera_1/videos/\x1b[2J.mp4", r"camera_1/videos/\xff.mp4", "camera_1/videos/a:b.mp4"}
+    assert set(told["paths"]) <= known | {"camera_1/videos/<b>:.mp4"}
+    page = await _page(scanned, "/storage/strays")
+    assert "4 more files have names that cannot be used" in page
+    assert "<b>:" not in page
+
+
 class TestPage:
     async def test_it_lists_them_with_what_can_be_done(self, scanned: Site) -> None:
         page = await _page(scanned, "/storage/strays")

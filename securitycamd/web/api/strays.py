@@ -21,6 +21,7 @@ async def list_strays(call: Call[None, StrayQuery, None]) -> web.Response:
     """A page of them."""
     query, strays = call.query, call.parts.strays
     zone = call.parts.settings.current.site.zone
+    unusable = strays.unusable(call.principal)
     page = await strays.listed(call.principal, camera_id=query.camera_id, limit=query.limit, offset=query.offset)
     return json_reply(
         {
@@ -29,6 +30,7 @@ async def list_strays(call: Call[None, StrayQuery, None]) -> web.Response:
             "limit": page.limit,
             "offset": page.offset,
             "scanned_at": strays.scanned_at and strays.scanned_at.astimezone(zone),
+            "unusable": {"total": unusable.total, "paths": unusable.paths},
         }
     )
 

@@ -77,6 +77,13 @@ class StrayReply(Reply):
     seen_at: Annotated[datetime, Field(description="when it was last seen by a scan")]
 
 
+class UnusableReply(Reply):
+    """Files whose names cannot be used, by an event or in an address; they can only be renamed on the disk."""
+
+    total: int
+    paths: Annotated[list[str], Field(description="some of them; odd characters spelled out")]
+
+
 class StrayListReply(Reply):
     """A page of stray files; ``total`` counts all."""
 
@@ -85,6 +92,7 @@ class StrayListReply(Reply):
     limit: int
     offset: int
     scanned_at: Annotated[datetime | None, Field(description="when the last whole scan since the start began")]
+    unusable: Annotated[UnusableReply, Field(description="not in the list: their names cannot be used")]
 
 
 class StrayRemovedReply(Reply):

@@ -93,6 +93,9 @@ class StraysContext(PageContext):
     frame: Frame
     summary: str
     back: Action
+    unusable: str
+    """A sentence about files that cannot be listed; empty when there are none."""
+    unusable_paths: tuple[str, ...]
     strays: tuple[StrayView, ...]
     previous_url: str | None
     next_url: str | None

@@ -10,11 +10,12 @@ from pydantic import Field, ValidationError
 
 from securitycamd.db.strays import Stray
 from securitycamd.domain.models import Camera, Page
+from securitycamd.services.strays import Unusable
 from securitycamd.web.registry import Input
 from securitycamd.web.ui.contexts import Action, Site
 from securitycamd.web.ui.frame import frame
 from securitycamd.web.ui.storage_contexts import StraysContext, StrayView
-from securitycamd.web.ui.words import count, media_url, moment
+from securitycamd.web.ui.words import count, counted, media_url, moment
 
 PAGE_SIZE: Final = 50
 STRAYS_URL: Final = "/storage/strays"
@@ -43,6 +44,7 @@ def strays_context(
     site: Site,
     now: datetime,
     scanned_at: datetime | None,
+    unusable: Unusable,
     may_change: bool,
 ) -> StraysContext:
     """The page about stray files.
@@ -53,6 +55,7 @@ def strays_context(
         site: zone and name.
         now: the present, aware.
         scanned_at: when all files were last looked over.
+        unusable: files that cannot be listed for their names.
         may_change: whether the reader may link and remove.
     """
     names = {camera.camera_id: camera.name for camera in cameras}
@@ -68,9 +71,21 @@ def strays_context(
             )
         ),
         back=Action("Storage", "/retention"),
+        unusable=_unusable(unusable.total),
+        unusable_paths=unusable.paths,
         strays=tuple(_stray(stray, names, site, now, may_change=may_change) for stray in page.items),
         previous_url=_url(max(0, page.offset - page.limit)) if page.offset else None,
         next_url=_url(last) if page.items and last < page.total else None,
+    )
+
+
+def _unusable(total: int) -> str:
+    if not total:
+        return ""
+    have, them = ("has a name that", "it") if total == 1 else ("have names that", "them")
+    return (
+        f"{counted(total, 'more file')} {have} cannot be used, so that no event can have {them} and no page can show"
+        f" {them}. Rename {them} on the disk, or remove {them}; `securitycamd storage check` names every one."
     )
 
 
