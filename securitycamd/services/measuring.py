@@ -7,6 +7,7 @@ from securitycamd.db import events as event_rows
 from securitycamd.db import footage
 from securitycamd.db.engine import Database, Transaction
 from securitycamd.domain.models import Event
+from securitycamd.storage.errors import StorageLostError
 from securitycamd.storage.files import Files
 
 NEWEST: Final = 100
@@ -45,11 +46,16 @@ class MeasuringService:
 
     async def measure(self, event_ids: Sequence[int]) -> int:
         """Measure these events; how many turned out to measure something else than was known."""
-        events = list((await event_rows.by_ids(self._database, event_ids)).values())
+        # Of a folder that is not the right one nothing is known, and it must not keep the others from being measured.
+        odd = self._files.guard.camera_states if self._files.guard is not None else {}
+        found_rows = (await event_rows.by_ids(self._database, event_ids)).values()
+        events = [event for event in found_rows if event.camera_id not in odd]
         try:
             sizes = await self._files.each_size([path for event in events for path in event.paths])
-        except PermissionError:
-            # Of what may not be looked at nothing new is known; it must not keep the others from being measured.
+        except (PermissionError, StorageLostError) as error:
+            if isinstance(error, StorageLostError) and error.camera_id is None:
+                raise
+            # Nor of what may not be looked at, nor of a folder that went just now.
             return sum([await self.measure([event.id]) for event in events]) if len(events) > 1 else 0
         found = {event.id: (event.paths, size_of(event, sizes)) for event in events}
         different = [event.id for event in events if found[event.id][1] != event.size_bytes]

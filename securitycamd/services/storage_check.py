@@ -29,7 +29,7 @@ from securitycamd.services.measuring import MeasuringService, size_of
 from securitycamd.services.stills import queue_missing
 from securitycamd.storage.files import Files
 from securitycamd.storage.folders import Anchor
-from securitycamd.storage.paths import printable, resolve_inside
+from securitycamd.storage.paths import printable
 from securitycamd.storage.scan import scan
 
 log = structlog.get_logger(__name__)
@@ -363,7 +363,7 @@ def _broken_clips(anchor: Anchor, paths: Sequence[str]) -> list[str]:
     broken = []
     for path in paths:
         try:
-            is_index_first(resolve_inside(anchor.root, path))
+            is_index_first(anchor.resolve(path))
         except Mp4Error:
             broken.append(path)
         except (InvalidError, OSError):  # gone meanwhile

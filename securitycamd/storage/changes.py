@@ -16,7 +16,7 @@ from securitycamd.storage.folders import (
     sync_folder,
 )
 from securitycamd.storage.looks import Entry
-from securitycamd.storage.paths import FIELD, resolve_inside, resolve_parts
+from securitycamd.storage.paths import FIELD
 
 # Ours are hidden and carry digits of their owner and random ones. Agents write <name>.tmp, which is theirs.
 TEMPORARY: Final = re.compile(r"^\..+\.([0-9a-f]{16})[0-9a-f]{8}\.tmp$", re.DOTALL)
@@ -31,7 +31,7 @@ def hidden_stem(name: str) -> str:
 def make_camera_folders(anchor: Anchor, camera_id: str, kinds: Sequence[str]) -> None:
     """Make a camera's folder and those in it."""
     for relative in (camera_id, *(f"{camera_id}/{kind}" for kind in kinds)):
-        _, names = resolve_parts(anchor.root, relative)
+        _, names = anchor.resolve_parts(relative)
         with anchor.open_folder(*names, make=True):
             pass
 
@@ -41,12 +41,12 @@ def prepare_temporary(anchor: Anchor, relative: str) -> Path:
     if anchor.gate is not None:
         with anchor.open_parent(relative):
             pass
-    return resolve_inside(anchor.root, relative)
+    return anchor.resolve(relative)
 
 
 def publish(anchor: Anchor, temporary: Path, final_relative: str, *, replace: bool) -> None:
     """Sync a temporary, give it its name in the same folder, sync the folder."""
-    final = resolve_inside(anchor.root, final_relative)
+    final = anchor.resolve(final_relative)
     if temporary.resolve().parent != final.parent or not TEMPORARY.match(temporary.name):
         raise InvalidError(FIELD, "is published from a temporary in the same folder")
     with anchor.open_parent(final_relative) as (folder, name):
@@ -89,7 +89,7 @@ def remove_some(anchor: Anchor, relatives: Sequence[str], removed: set[str]) -> 
     folders: dict[tuple[str, ...], list[tuple[str, str]]] = {}
     for relative in relatives:
         try:
-            _, parts = resolve_parts(anchor.root, relative)
+            _, parts = anchor.resolve_parts(relative)
         except InvalidError:
             refused.add(relative)
         else:

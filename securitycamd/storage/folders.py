@@ -17,7 +17,7 @@ from typing import Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 from securitycamd.domain.errors import ConflictError, InvalidError
 from securitycamd.domain.names import is_camera_id
-from securitycamd.storage.paths import FIELD, resolve_parts
+from securitycamd.storage.paths import FIELD, check_relative, resolve_parts
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -55,6 +55,30 @@ class Anchor:
 
     root: Path
     gate: Gate | None = None
+
+    def resolve(self, relative: str) -> Path:
+        """The absolute path of a file below the root; see :meth:`resolve_parts`. It need not exist."""
+        root, parts = self.resolve_parts(relative)
+        return root.joinpath(*parts)
+
+    def resolve_parts(self, relative: str) -> tuple[Path, tuple[str, ...]]:
+        """The root and the names from there to a file, all links followed; but none from one folder in it to another.
+
+        A camera's folder that is a link to another's would have that one's pictures shown, and files sent for this
+        camera written there, under the other's marker.
+
+        Raises:
+            InvalidError: the path is refused, leads out of the root or into another folder.
+            StorageLostError: into another folder, from the place of a camera's that was ours.
+        """
+        root, parts = resolve_parts(self.root, relative)
+        named = check_relative(relative).parts[0]
+        if parts[0] != named:
+            if self.gate is not None and is_camera_id(named):
+                with self.open_root() as opened:
+                    self.gate.verify_camera(opened, None, named, mark=False)
+            raise InvalidError(FIELD, "leads through a link into another folder")
+        return root, parts
 
     @contextmanager
     def open_root(self) -> Iterator[int]:
@@ -99,7 +123,7 @@ class Anchor:
         Raises:
             InvalidError: the path is refused or leads out of the root.
         """
-        _, parts = resolve_parts(self.root, relative)
+        _, parts = self.resolve_parts(relative)
         with self.open_folder(*parts[:-1], for_change=for_change, make=make) as folder:
             yield folder, parts[-1]
 

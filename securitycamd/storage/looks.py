@@ -13,7 +13,6 @@ from typing import Final, NamedTuple
 from securitycamd.domain.errors import InvalidError
 from securitycamd.domain.names import is_camera_id
 from securitycamd.storage.folders import Anchor
-from securitycamd.storage.paths import resolve_inside, resolve_parts
 
 # Not there, a file, a link.
 _NO_FOLDER: Final = (FileNotFoundError, NotADirectoryError, InvalidError)
@@ -36,7 +35,7 @@ def size(anchor: Anchor, relative: str) -> int | None:
 
 
 def _size(anchor: Anchor, relative: str) -> int | None:
-    path = resolve_inside(anchor.root, relative)
+    path = anchor.resolve(relative)
     try:
         found = path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -46,7 +45,7 @@ def _size(anchor: Anchor, relative: str) -> int | None:
 
 def locate(anchor: Anchor, relative: str) -> Path | None:
     """Where the file is; ``None`` when there is no such file."""
-    path = resolve_inside(anchor.root, relative)
+    path = anchor.resolve(relative)
     if path.is_file():
         return path
     confirm_absence(anchor, [relative])
@@ -56,7 +55,7 @@ def locate(anchor: Anchor, relative: str) -> Path | None:
 def read(anchor: Anchor, relative: str, limit_bytes: int) -> bytes | None:
     """At most so much of the file's content; ``None`` when there is no such file."""
     try:
-        with resolve_inside(anchor.root, relative).open("rb") as file:
+        with anchor.resolve(relative).open("rb") as file:
             return file.read(limit_bytes)
     except (FileNotFoundError, NotADirectoryError):
         confirm_absence(anchor, [relative])
@@ -85,7 +84,7 @@ def confirm_absence(anchor: Anchor, relatives: Sequence[str]) -> None:
     """
     if anchor.gate is None or not relatives:
         return
-    cameras = {parts[:1] for _, parts in (resolve_parts(anchor.root, one) for one in relatives) if parts[1:]}
+    cameras = {parts[:1] for _, parts in (anchor.resolve_parts(one) for one in relatives) if parts[1:]}
     for names in cameras or {()}:
         with suppress(*_NO_FOLDER), anchor.open_folder(*names, for_change=False):
             pass

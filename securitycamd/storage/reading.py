@@ -18,7 +18,7 @@ from typing import Final, Protocol
 from securitycamd.domain.errors import InvalidError, StorageUnavailableError
 from securitycamd.storage.folders import Anchor, FileCalls
 from securitycamd.storage.looks import confirm_absence
-from securitycamd.storage.paths import FIELD, resolve_parts
+from securitycamd.storage.paths import FIELD
 
 PIECE_BYTES: Final = 256 * 1024
 """One call of the pool reads so much: a fraction of a second also from a memory card or over a slow network."""
@@ -178,7 +178,7 @@ async def open_reading(files: PoolCalls, relative: str, wanted: Callable[[FileFa
 def _open(
     anchor: Anchor, relative: str, wanted: Callable[[FileFacts], Stretch], descriptor: _Descriptor
 ) -> tuple[FileFacts, Stretch, bytes] | None:
-    root, parts = resolve_parts(anchor.root, relative)
+    root, parts = anchor.resolve_parts(relative)
     try:
         found = descriptor.open(root.joinpath(*parts))
     except (FileNotFoundError, NotADirectoryError):

@@ -362,3 +362,19 @@ async def test_all_events_are_measured_in_the_course_of_time(make_shelf: Any, mo
     shelf.bench.write(next(path for path in shelf.files() if path.endswith("mp4")), bytes(5))
     assert sum([await shelf.bench.shared.measuring.measure_some() for _ in range(6)]) == 1
     await shelf.check()
+
+
+async def test_a_camera_whose_folder_is_gone_keeps_what_was_known_and_no_other_from_being_measured(
+    make_shelf: Any,
+) -> None:
+    shelf = await make_shelf()
+    there, gone = await shelf.put(), await shelf.put(camera_id="camera_2")
+    guard = shelf.bench.shared.storage.guard
+    await guard.mark_camera("camera_2")
+    (shelf.bench.root / "camera_2").rename(shelf.bench.root.with_name("away"))
+    await event_rows.update(shelf.bench.shared.database, there, {"size_bytes": 1})
+    measuring = shelf.bench.shared.measuring
+    assert await measuring.measure([gone, there]) == 1
+    assert [(await shelf.bench.seen(one)).size_bytes for one in (there, gone)] == [1000, 1000]
+    await guard.check_cameras()
+    assert await measuring.measure([gone, there]) == 0

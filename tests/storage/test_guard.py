@@ -22,6 +22,7 @@ from securitycamd.storage import (
     sweep_ready,
 )
 from securitycamd.storage.markers import CAMERA_MARKER, KNOWN_FOLDER, ROOT_MARKER
+from securitycamd.storage.reading import Stretch
 from tests.storage.conftest import IDENTITY, Mount, guard_of, until
 
 VIDEO = "camera_1/videos/1_video.mp4"
@@ -405,6 +406,32 @@ async def test_a_camera_folder_that_is_gone(guarded: Files, root: Path, tmp_path
     assert sorted(path.name for path in (tmp_path / "away").iterdir()) == [
         CAMERA_MARKER, "pictures", "thumbs", "videos"
     ]  # fmt: skip
+
+
+async def test_a_camera_folder_that_is_a_link_to_anothers(guarded: Files, root: Path) -> None:
+    fill(root)
+    await guarded.make_camera_folders("camera_2")
+    (root / "camera_2").rename(root.with_name("away"))
+    (root / "camera_2").symlink_to("camera_1")
+    before = content(root)
+    theirs = "camera_2/videos/1_video.mp4"
+    assert await guarded.exists(theirs.replace("camera_2", "camera_1"))
+    for call in (
+        guarded.locate(theirs),
+        guarded.each_size([theirs]),
+        guarded.open_reading(theirs, lambda _: Stretch()),
+        guarded.remove(theirs),
+        guarded.open_upload("camera_2/videos/new.h264", limit_bytes=9),
+        guarded.temporary_for("camera_2/videos/new.mp4"),
+    ):
+        with pytest.raises(StorageLostError) as caught:
+            await call
+        assert caught.value.camera_id == "camera_2"
+    assert content(root) == before
+    # One that never was a camera's is no storage that was lost, but no way in either.
+    (root / "camera_3").symlink_to("camera_1")
+    with pytest.raises(InvalidError, match="another folder"):
+        await guarded.locate("camera_3/videos/1_video.mp4")
 
 
 async def test_a_camera_folder_with_the_marker_of_another(guarded: Files, root: Path) -> None:
