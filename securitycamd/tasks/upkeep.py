@@ -31,14 +31,18 @@ class Duty:
 
 
 def upkeep(duties: list[Duty]) -> Callable[[TaskControl], Awaitable[None]]:
-    """A task that does each duty when it is due. What needs a part that is away is done when it is back."""
+    """A task that does each duty when it is due, and all of them when it is told to run now.
+
+    What needs a part that is away is done when it is back.
+    """
     step = min(duty.seconds for duty in duties)
 
     async def run(control: TaskControl) -> None:
+        told = False
         while not control.stopping.is_set():
             await control.until_resumed()
             for duty in duties:
-                if time.monotonic() < duty.due:
+                if not told and time.monotonic() < duty.due:
                     continue
                 duty.due = time.monotonic() + duty.seconds
                 try:
@@ -46,7 +50,7 @@ def upkeep(duties: list[Duty]) -> Callable[[TaskControl], Awaitable[None]]:
                 except UnavailableError as error:
                     log.debug("duty waits", duty=duty.name, reason=str(error))
                 control.beat()
-            await control.rest(step)
+            told = await control.rest(step)
 
     return run
 
