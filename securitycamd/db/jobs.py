@@ -99,6 +99,8 @@ _FINISH: Final = Command(
     .values(
         state=bindparam("next"),
         attempts=_J.attempts - bindparam("given_back"),
+        # That it was tried again holds for the trying; lists of what ended are by event.
+        priority=_J.priority * bindparam("goes_on"),
         crashes=0,
         run_after=_in("delay"),
         lease_owner=None,
@@ -215,6 +217,7 @@ async def finish(
         owner=job.owner,
         next=state,
         given_back=0 if costs_attempt else 1,
+        goes_on=state is JobState.QUEUED,
         delay=_microseconds(delay_seconds),
         error=error[:ERROR_LIMIT] if error else None,
     )

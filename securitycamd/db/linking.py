@@ -93,7 +93,7 @@ _FAIL: Final = Command(
         _J.kind == bindparam("of_kind"),
         one_of(_J.state, "states"),
     )
-    .values(state=JobState.FAILED, last_error=bindparam("error"), updated_at=_now)
+    .values(state=JobState.FAILED, priority=0, last_error=bindparam("error"), updated_at=_now)
 )
 _SETTLE: Final = Command(
     jobs.update()
@@ -102,7 +102,7 @@ _SETTLE: Final = Command(
         _J.kind == bindparam("of_kind"),
         _J.state == JobState.FAILED.value,
     )
-    .values(state=JobState.DONE, last_error=None, updated_at=_now)
+    .values(state=JobState.DONE, priority=0, last_error=None, updated_at=_now)
 )
 
 

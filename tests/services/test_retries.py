@@ -41,6 +41,14 @@ async def test_a_failed_clip_waits_again_before_all_others(bench: Bench, clip: b
     assert (await bench.seen(event_id)).mp4_conversion_status is ConversionStatus.COMPLETE
 
 
+async def test_what_failed_again_stands_in_the_list_by_its_event(bench: Bench) -> None:
+    first, second = await failed(bench), await failed(bench)
+    await bench.shared.retries.retry(TRUSTED_OPERATOR, first, REMUX)
+    await bench.shared.conversion.convert(await bench.claim())
+    listed = await bench.shared.retries.newest(TRUSTED_OPERATOR, [REMUX], JobState.FAILED, limit=9)
+    assert [job.event_id for job in listed] == [second, first]
+
+
 async def test_what_waits_for_its_turn_is_tried_now(bench: Bench) -> None:
     event_id = await bench.clip(None)
     await bench.shared.conversion.convert(await bench.claim())
