@@ -125,4 +125,9 @@ def _why(item: dict[str, Any], rules: dict[str, Any]) -> str:
 
 
 def _days(days: float | None, *, none: str = "without end") -> str:
-    return none if days is None else f"{round(days, 1 if days < 10 else 0):g} days"
+    if days is None:
+        return none
+    if days < 1:
+        hours = round(days * 24)
+        return "1 hour" if hours == 1 else f"{hours} hours"
+    return f"{round(days, 1 if days < 10 else 0):g} days"
