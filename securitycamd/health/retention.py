@@ -48,7 +48,7 @@ def rule(retention: RetentionService) -> Rule:
                 "Shorten retention.max_age_days, raise the size limits, or use a larger disk.",
             )
         if unknown:
-            advice = "`securitycamd cameras list` shows how their names are spelled."
+            advice = "See how their names are spelled: securitycamd cameras list"
             return Finding(NAME, Level.WARNING, unknown_sentence(unknown), advice)
         if ahead.days_kept is None:
             return Finding(NAME, Level.OK, "Everything that is to be kept fits.")

@@ -85,7 +85,7 @@ def _unusable(total: int) -> str:
     have, them = ("has a name that", "it") if total == 1 else ("have names that", "them")
     return (
         f"{counted(total, 'more file')} {have} cannot be used, so that no event can have {them} and no page can show"
-        f" {them}. Rename {them} on the disk, or remove {them}; `securitycamd storage check` names every one."
+        f" {them}. Rename {them} on the disk, or remove {them}. Every one is named by: securitycamd storage check"
     )
 
 
