@@ -131,7 +131,12 @@ def report_text(report: dict[str, Any]) -> list[str]:
         return [f"The check could not be done: {report['error']}"]
     lines = [f"Looked at {_counted(report['events'], 'event')} and {_counted(report['files'], 'file')}."]
     if left_out := report["events_left_out"]:
-        lines.append(f"Left out: {_counted(left_out, 'event')} of the last 15 minutes, being removed, or named below.")
+        which = (
+            "of the last 15 minutes, being removed, or of a camera below"
+            if report["skipped"]
+            else ("of the last 15 minutes or being removed")
+        )
+        lines.append(f"Left out: {_counted(left_out, 'event')} {which}.")
     lines += [f"Left out: {sentence}" for sentence in report["skipped"]]
     for kind, number in report["counts"].items():
         if number:

@@ -87,7 +87,7 @@ def test_what_was_left_out_is_no_clean_bill(monkeypatch: pytest.MonkeyPatch) -> 
     assert result.exit_code == 1
     assert result.stdout.splitlines()[:2] == [
         "Looked at 3 events and 0 files.",
-        "Left out: 2 events of the last 15 minutes, being removed, or named below.",
+        "Left out: 2 events of the last 15 minutes, being removed, or of a camera below.",
     ]
     assert "Nothing is wrong" not in result.stdout
 
