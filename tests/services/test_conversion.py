@@ -228,7 +228,7 @@ async def test_an_ffmpeg_that_hangs_is_ended_and_tried_again(
     make_bench: MakeBench, clip: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_tool(tmp_path / "tools", monkeypatch, "trap '' TERM; sleep 300 & wait; wait")
-    bench = await make_bench(converter={"timeout_seconds": 0.3})
+    bench = await make_bench(converter={"timeout_seconds": 1.5})
     event_id = await bench.clip(clip)
     before = set(psutil.Process().children(recursive=True))
     await convert(bench)
