@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from securitycamd.db import analyses as analysis_rows
+from securitycamd.db import cameras as camera_rows
 from securitycamd.db import events as event_rows
 from securitycamd.db import history, retries
 from securitycamd.db import reruns as rows
@@ -88,8 +89,15 @@ class RerunService:
             place: where an earlier call ended.
 
         Raises:
+            NotFoundError: no such camera, or not for this principal.
             InvalidError: a place that none was.
         """
+        camera_id = wanted.camera_id
+        # "0 events" of a name that was mistyped would pass for "all is well".
+        if camera_id is not None and not (
+            principal.may_see(camera_id) and await camera_rows.by_id(self._database, camera_id)
+        ):
+            raise NotFoundError(f"There is no camera {camera_id!r}.")
         cameras = principal.visible(wanted.camera_id)
         if cameras == frozenset() or wanted.span.is_empty:
             return Requeued(0)

@@ -202,6 +202,7 @@ def test_status_and_reruns_of_a_daemon(daemon: DaemonProcess, ollama: OllamaServ
     wait_until(lambda: [runs(event_id) for event_id in events] == [3, 2, 2], seconds=30, what="all once more")
     assert ask("rerun", "--failed").strip() == "0 events are described once more."
     assert ask("rerun", "--event", "4711", code=1) == ""
+    assert ask("rerun", "--camera", "camera_99", code=1) == ""
 
     ollama.models.clear()
     wait_until(lambda: not daemon.call("GET", "/api/v1/ai")[1]["ready"], seconds=60, what="the models are missed")

@@ -129,7 +129,9 @@ async def test_a_range_is_described_once_more(bench: Bench, still: bytes, monkey
     assert (await service.some(TRUSTED_OPERATOR, some)).queued == 2
     assert (await service.some(TRUSTED_OPERATOR, Rerun("camera_2"))).queued == 0
     assert (await service.some(STRANGER, Rerun())).queued == 0
-    assert (await service.some(STRANGER, Rerun(CAMERA))).queued == 0
+    for who, camera_id in ((STRANGER, CAMERA), (TRUSTED_OPERATOR, "camera_99"), (TRUSTED_OPERATOR, "")):
+        with pytest.raises(NotFoundError, match=f"There is no camera '{camera_id}'"):
+            await service.some(who, Rerun(camera_id))
 
 
 async def test_only_what_failed_is_described_once_more(bench: Bench, still: bytes) -> None:
