@@ -9,7 +9,7 @@ from typing import Final
 from securitycamd.ai.cleaning import clean_line, strip_reasoning
 from securitycamd.domain.digests import DayFacts, in_numbers
 
-PROMPT_VERSION: Final = "1"
+PROMPT_VERSION: Final = "2"
 SAYINGS_LIMIT: Final = 24
 SAYING_LIMIT: Final = 160
 REPORT_LIMIT: Final = 2_000

@@ -68,23 +68,21 @@ def is_due(now: datetime, at: time) -> bool:
     return now.time() >= at
 
 
-_NAMES: Final = {
-    Category.PERSON: ("person", "people"),
-    Category.VEHICLE: ("vehicle", "vehicles"),
-    Category.ANIMAL: ("animal", "animals"),
-    Category.PACKAGE: ("package", "packages"),
-    Category.LIGHT: ("change of light", "changes of light"),
-    Category.VEGETATION: ("plant in the wind", "plants in the wind"),
-    Category.NOTHING: ("with nothing to see", "with nothing to see"),
-    Category.UNKNOWN: ("unclear event", "unclear events"),
+_SHOWING: Final = {
+    Category.PERSON: "with people",
+    Category.VEHICLE: "with vehicles",
+    Category.ANIMAL: "with animals",
+    Category.PACKAGE: "with packages",
+    Category.LIGHT: "with changes of light",
+    Category.VEGETATION: "with plants in the wind",
+    Category.NOTHING: "with nothing to see",
+    Category.UNKNOWN: "unclear",
 }
 
 
 def category_words(category: str, count: int) -> str:
-    """``2 people``; in the order of :class:`Category`, not looked at last."""
-    names = _NAMES.get(Category(category)) if category in set(Category) else None
-    one, many = names or ("event not looked at", "events not looked at")
-    return f"{count:,} {one if count == 1 else many}"
+    """``2 with people``: events are counted, for one may show several people, and several the same person."""
+    return f"{count:,} {_SHOWING[Category(category)] if category in set(Category) else 'not looked at yet'}"
 
 
 def in_numbers(facts: DayFacts) -> str:

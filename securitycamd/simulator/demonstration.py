@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Generator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -35,6 +35,9 @@ QUIET_GROWTH: Final = 1.3
 HEALTHY_SECONDS: Final = 60.0
 OLLAMA_SECONDS: Final = 2.0
 STOP_SECONDS: Final = 7.0
+REPORT_LOOK_SECONDS: Final = 2.0
+REPORT_LOOKS: Final = 150
+REPORT_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,9 @@ class Demonstration:
         )
         if not options.check:
             self._welcome()
+            reporting = asyncio.create_task(_have_report(self._url, enough=len(cameras)))
+            stack.push_async_callback(asyncio.wait, {reporting})
+            stack.callback(reporting.cancel)
             code = await server.wait()
             return await self._failed(server, f"the server ended with code {code}")
         options.say(f"Checking the chain with {len(cameras)} cameras (at most {options.timeout_seconds:.0f} s) ...")
@@ -258,6 +264,22 @@ async def _ollama_models(url: str) -> frozenset[str] | None:
             return frozenset(_full_name(str(model["name"])) for model in body["models"])
     except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError):
         return None
+
+
+async def _have_report(url: str, *, enough: int) -> None:
+    """Ask for a report of today once so many events are described, for those who look at the page of reports."""
+    timeout = aiohttp.ClientTimeout(total=REPORT_SECONDS)
+    # Without it the page says how to get one.
+    with suppress(aiohttp.ClientError, TimeoutError):
+        async with aiohttp.ClientSession(f"{url}/api/v1/", timeout=timeout, raise_for_status=True) as session:
+            for _ in range(REPORT_LOOKS):
+                async with session.get("events", params={"limit": str(enough)}) as response:
+                    events = (await response.json())["events"]
+                if len(events) == enough and all(event["ai_processed"] for event in events):
+                    # Times are told as the site's clock says them.
+                    async with session.post(f"digests/{events[0]['timestamp'][:10]}"):
+                        return
+                await asyncio.sleep(REPORT_LOOK_SECONDS)
 
 
 def _full_name(model: str) -> str:

@@ -19,6 +19,7 @@ from aiohttp import web
 
 from securitycamd.simulator.detector import Detector, NotAPictureError
 from securitycamd.simulator.footage import DemoAssets
+from securitycamd.simulator.reporting import report
 from securitycamd.simulator.structure import DEFAULT_SCHEMA, Facts, filled
 from securitycamd.simulator.wording import description_in, phrase, prose, understood
 
@@ -146,6 +147,8 @@ class StandIn:
             self._detector = self._detector or Detector(self._assets)
             pictures = [base64.b64decode(str(image), validate=True) for image in images]
             description = prose([self._detector.look(picture) for picture in pictures])
+        elif not schema and (written := report(text)):
+            return written
         else:
             description = description_in(text)
         sighting = understood(description)

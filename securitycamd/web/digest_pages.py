@@ -18,14 +18,13 @@ _ONE: Final = f"{DIGESTS_URL}/{{date}}"
 async def digests(call: Call[Any, Any, Any]) -> web.Response:
     """All reports, newest first."""
     before = read_day(call.request.query.get("before", ""))
-    settings = call.parts.settings.current
     found = await call.parts.digests.newest(call.principal, before=before, limit=PAGE_SIZE + 1)
     context = digests_context(
         found,
         await call.parts.cameras.everything(call.principal),
         site=site_of(call.request),
         now=datetime.now(UTC),
-        due=settings.digest.time if settings.digest.enabled else None,
+        due=_due(call),
         is_first=before is None,
         may_change=call.principal.role >= Audience.OPERATOR,
     )
@@ -42,11 +41,17 @@ async def digest(call: Call[DigestPath, None, None]) -> web.Response:
         await call.parts.cameras.everything(call.principal),
         site=site_of(call.request),
         now=datetime.now(UTC),
+        due=_due(call),
         earlier=earlier[0].day if earlier else None,
         later=await _later(call),
         may_change=call.principal.role >= Audience.OPERATOR,
     )
     return render(call.request, context)
+
+
+def _due(call: Call[Any, Any, Any]) -> str | None:
+    settings = call.parts.settings.current.digest
+    return settings.time if settings.enabled else None
 
 
 async def _later(call: Call[DigestPath, None, None]) -> Any:

@@ -117,6 +117,7 @@ async def test_without_reports_the_page_says_how_to_get_one(
     page = await open_page(reporter.url, size=size, theme=theme)
     await expect(page.locator(".empty")).to_contain_text("No reports yet")
     await expect(page.get_by_role("button", name="Write yesterday's report now")).to_be_visible()
+    await expect(page.get_by_role("button", name="Write today's so far")).to_be_visible()
     await looks_right(page)
 
 
@@ -170,7 +171,7 @@ async def test_why_a_report_is_not_there_yet_appears_by_itself(reporter: Reporte
     await expect(page.locator(".report-state")).to_contain_text("The report is being written")
     await expect(page.locator(".warning")).to_contain_text("It is tried again by itself.")
     # Numbers need no model.
-    await expect(page.locator(".share-list")).to_contain_text("8 events not looked at")
+    await expect(page.locator(".share-list")).to_contain_text("8 not looked at yet")
     await looks_right(page)
 
 
@@ -183,7 +184,7 @@ async def test_a_report_that_could_not_be_written_says_why_and_is_written_when_a
     await page.locator("a.report").click()
     await expect(page.locator(".warning")).to_contain_text(REASON)
     await expect(page.locator(".warning")).to_contain_text("Once that is mended, have it written anew.")
-    await expect(page.locator(".report-side")).to_contain_text("3 events not looked at")
+    await expect(page.locator(".report-side")).to_contain_text("3 not looked at yet")
     reporter.server.enqueue(Reply(text=SAID))
     await page.get_by_role("button", name="Write it anew").click()
     await expect(page.locator(".report-text")).to_contain_text("At noon a courier")

@@ -86,7 +86,7 @@ async def test_yesterdays_report_is_written_at_its_time(
     )
     [asked] = server.chats
     assert "18:42 Front walk: Parcel left at the door" in asked.prompt
-    assert "4 events: 1 person, 1 vehicle, 1 package, 1 event not looked at" in asked.prompt
+    assert "4 events: 1 with people, 1 with vehicles, 1 with packages, 1 not looked at yet" in asked.prompt
     await digests.write_due()
     assert len(server.chats) == 1
     assert [notice.url for notice in home.shared.notices.recent] == [f"/digests/{DAY}"]
@@ -174,7 +174,7 @@ async def test_without_an_analyser_the_numbers_are_told(make_site: Callable[...,
     await site.shared.digests.write_due()
     report = await site.json("GET", f"/api/v1/digests/{this_day:%Y-%m-%d}")
     assert (report["state"], report["model"]) == ("written", None)
-    assert report["text"] == "1 event: 1 event not looked at."
+    assert report["text"] == "1 event: 1 not looked at yet."
 
 
 async def test_written_anew_the_earlier_text_stays_until_then(
@@ -250,4 +250,4 @@ def test_a_report_is_cleaned_and_bounded() -> None:
 
 def test_numbers_in_words() -> None:
     assert in_numbers(DayFacts(0)) == "No camera saw motion on this day."
-    assert in_numbers(DayFacts(3, {"animal": 1, "person": 2})) == "3 events: 2 people, 1 animal."
+    assert in_numbers(DayFacts(3, {"animal": 1, "person": 2})) == "3 events: 2 with people, 1 with animals."

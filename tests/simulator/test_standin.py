@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from securitycamd.simulator.detector import Detector, NotAPictureError, Sighting
 from securitycamd.simulator.footage import DemoAssets
+from securitycamd.simulator.reporting import CAMERAS_TOLD, SIGNATURE, report
 from securitycamd.simulator.scenes import STILL_SIZE, FrameReader, Scene, jpeg
 from securitycamd.simulator.standin import MODEL, StandIn
 from securitycamd.simulator.structure import Facts, filled
@@ -205,3 +206,42 @@ def test_says_what_kind_of_thing_it_sees(counts: Counter[str], category: str) ->
     options = ["person", "vehicle", "animal", "package", "light", "vegetation", "nothing", "unknown"]
     schema = {"type": "object", "properties": {"category": {"type": "string", "enum": options}}}
     assert filled(schema, Facts("words", Sighting(counts, 0.9))) == {"category": category}
+
+
+def asked(numbers: str, *observations: str) -> str:
+    """A prompt as the daemon's; the stand-in knows no more than this."""
+    lines = ["You write the daily report of the security cameras at 'Demo'.", f"In numbers: {numbers}"]
+    lines += ["A usual day has about 20 events.", "The busiest hour began at 09:00.", "Camera 'Front walk': 3 events."]
+    return "\n".join([*lines, "", "Observations:", *(f"- {each}" for each in observations)])
+
+
+async def test_writes_the_report_of_a_day(client: Any) -> None:
+    prompt = asked(
+        "6 events: 4 with people, 1 with vehicles, 1 with nothing to see.",
+        "09:02 Front walk: Two people in view",
+        "09:05 Street: A person and a bicycle in view",
+        "09:40 Front walk: Three people and a dog in view",
+        "10:01 Gate: North: Motion, nobody in view",
+        "10:05 Street: A person and a bicycle in view",
+    )
+    written = await client.chat(model="x", messages=[{"role": "user", "content": prompt}])
+    assert written.message.content.split("\n\n") == [
+        (
+            "The cameras reported 6 events: 4 with people, 1 with vehicles and 1 with nothing to see."
+            " A usual day has about 20."
+        ),
+        (
+            "Between 09:02 and 09:40, Front walk saw up to three people and a dog."
+            " Between 09:05 and 10:05, Street saw a person and a bicycle, 2 times."
+            " At 10:01, Gate saw motion, but nobody. Most happened in the hour from 09:00 on."
+        ),
+        SIGNATURE,
+    ]
+
+
+def test_a_report_is_short_however_many_cameras_there_are_and_only_written_when_asked_for() -> None:
+    written = report(asked("40 events.", *(f"09:02 Camera {number}: A car in view" for number in range(40))))
+    assert written is not None
+    assert written.count(" saw a car.") == CAMERAS_TOLD
+    assert "34 more cameras saw something, too." in written
+    assert report("In numbers: tell me what is there.") is None

@@ -46,8 +46,8 @@ class DigestsContext(PageContext):
     cards: tuple[DigestCard, ...]
     has_waiting: bool
     older_url: str | None
-    write: Action | None
-    """A form that asks for yesterday's report; ``None``: it is there, or the reader may not."""
+    writes: tuple[Action, ...]
+    """Forms that ask for today's report and for yesterday's, where they are not there and the reader may."""
     empty: str
     """Why there is none."""
 
@@ -79,6 +79,10 @@ class DigestContext(PageContext):
     date: str
     """``2025-10-28``."""
     day: str
+    whole_date: str
+    """As a calendar says it."""
+    so_far: str
+    """That the day is not over, and what becomes of the report; empty once it is."""
     paragraphs: tuple[str, ...]
     is_waiting: bool
     trouble: str | None

@@ -54,16 +54,21 @@ def digests_context(
         may_change: whether the reader may have one written.
     """
     shown = found[:PAGE_SIZE]
-    yesterday = today(site.zone, now) - timedelta(days=1)
-    is_there = any(digest.day == yesterday for digest in shown)
-    write = Action("Write yesterday's report now", digest_url(yesterday), is_primary=not shown)
+    this_day = today(site.zone, now)
+    yesterday = this_day - timedelta(days=1)
+    there = {digest.day for digest in shown}
+    # A new site has no yesterday.
+    offered = (
+        (this_day, Action("Write today's so far", digest_url(this_day), is_primary=not shown)),
+        (yesterday, Action("Write yesterday's report now", digest_url(yesterday))),
+    )
     return DigestsContext(
         frame=frame("Reports", "digests", cameras=cameras, site=site, now=now),
         summary=f"Each day's report comes at {due}." if due else "Reports are written when you ask for one.",
         cards=tuple(_card(digest, site, now) for digest in shown),
         has_waiting=any(digest.state is DigestState.WAITING for digest in shown),
         older_url=f"{DIGESTS_URL}?before={shown[-1].day.isoformat()}" if len(found) > PAGE_SIZE else None,
-        write=write if may_change and is_first and not is_there else None,
+        writes=tuple(action for day, action in offered if may_change and is_first and day not in there),
         empty=f"The first one comes at {due}, about the day before." if due else "None was asked for yet.",
     )
 
@@ -74,11 +79,12 @@ def digest_context(
     *,
     site: Site,
     now: datetime,
+    due: str | None,
     earlier: date | None,
     later: date | None,
     may_change: bool,
 ) -> DigestContext:
-    """One report; ``earlier`` and ``later`` are the days of those next to it."""
+    """One report; ``earlier`` and ``later`` are the days of those next to it, ``due`` as of the list."""
     facts, name = digest.facts, _day(digest.day, site, now)
     is_waiting = digest.state is DigestState.WAITING
     # Of a report that was never tried nothing is known, which is not that nothing happened.
@@ -87,6 +93,8 @@ def digest_context(
         frame=frame(f"Report of {name}", "digests", cameras=cameras, site=site, now=now),
         date=digest.day.isoformat(),
         day=name,
+        whole_date=f"{digest.day.day} {digest.day:%B} {digest.day.year}",
+        so_far=_so_far(due) if digest.day == today(site.zone, now) else "",
         paragraphs=tuple(part for part in digest.text.split("\n\n") if part),
         is_waiting=is_waiting,
         trouble=_trouble(digest, may_change=may_change),
@@ -130,6 +138,11 @@ def _card(digest: Digest, site: Site, now: datetime) -> DigestCard:
 
 def _day(day: date, site: Site, now: datetime) -> str:
     return day_name(day_bounds(day, site.zone)[0], site.zone, now)
+
+
+def _so_far(due: str | None) -> str:
+    again = f" Tomorrow at {due} this is written once more, about all of it." if due else ""
+    return f"The day is not over.{again}"
 
 
 def _trouble(digest: Digest, *, may_change: bool) -> str | None:
