@@ -37,7 +37,8 @@ def _told(prompt: str) -> str:
     sentences = [_camera(camera, looks) for camera, looks in by_number[:CAMERAS_TOLD]]
     if (more := len(by_number) - CAMERAS_TOLD) > 0:
         sentences.append(f"{more} more {'camera' if more == 1 else 'cameras'} saw something, too.")
-    if sentences and (busiest := _BUSIEST.search(prompt)):
+    hours = {clock[:2] for looks in seen.values() for clock, _ in looks}
+    if len(hours) > 1 and (busiest := _BUSIEST.search(prompt)):
         sentences.append(f"Most happened in the hour from {busiest[1]} on.")
     return " ".join(sentences)
 

@@ -244,4 +244,5 @@ def test_a_report_is_short_however_many_cameras_there_are_and_only_written_when_
     assert written is not None
     assert written.count(" saw a car.") == CAMERAS_TOLD
     assert "34 more cameras saw something, too." in written
+    assert "Most happened" not in written, "all of it was in one hour"
     assert report("In numbers: tell me what is there.") is None
