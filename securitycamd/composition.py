@@ -165,6 +165,7 @@ class Shared(Parts):
                 timeline,
                 notices,
                 analyst=ai_gate.analyst,
+                ready_since=lambda: ai_gate.ready_since,
                 on_request=lambda: supervisor.wake(DIGEST_TASK),
             ),
             system=SystemService(db, settings, files, media, supervisor, jobs, retries, retention, log_search, gauges),

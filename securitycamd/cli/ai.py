@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import click
@@ -10,6 +10,8 @@ import click
 from securitycamd.cli.client import call
 from securitycamd.cli.options import config_option, json_option, settings_or_exit
 from securitycamd.cli.words import local, plain
+
+_SHORTEST_SECONDS: Final = 0.05
 
 
 @click.group(
@@ -42,7 +44,13 @@ def _lines(found: dict[str, Any], zone: ZoneInfo) -> list[str]:
     if not found["enabled"]:
         return ["AI descriptions are switched off (analyser.enabled)."]
     models = found["vision_model"] if found["one_call"] else f"{found['vision_model']}, then {found['text_model']}"
-    lines = [f"server    {found['message'] or 'not looked at yet'}", f"models    {models}"]
+    keep = f", keep-alive {found['keep_alive']}" if found["keep_alive"] else ""
+    lines = [
+        f"server    {found['message'] or 'not looked at yet'}",
+        f"models    {models}",
+        f"asked     with prompts {found['prompt_version']}, at most {found['timeout_seconds']:.0f} s a reply{keep}",
+        f"stills    {found['still_longest_side']} px, quality {found['still_quality']}",
+    ]
     breaker = found["breaker"]
     if breaker["state"] != "closed":
         again = f"; next look at {local(breaker['next_probe_at'], zone)}" if breaker["next_probe_at"] else ""
@@ -54,14 +62,21 @@ def _lines(found: dict[str, Any], zone: ZoneInfo) -> list[str]:
         return [*lines, "backlog   not known while the database is away"]
     lines.append(f"backlog   {backlog['waiting']} wait, {backlog['running']} under way, {backlog['failed']} failed")
     if backlog["seconds_each"] is not None:
-        lines.append(f"pace      {backlog['seconds_each']:.1f} s an event, {found['concurrency']} at a time")
-    if backlog["waiting"] and backlog["done_at"]:
-        lines.append(f"done      about {local(backlog['done_at'], zone)[:16]}")
-    if backlog["keeps_up"] is False:
-        lines.append(
-            f"done      never at this pace: {backlog['arrivals_a_day']} events came in a day; choose smaller models"
-        )
+        each = f"{backlog['seconds_each']:.1f}" if backlog["seconds_each"] >= _SHORTEST_SECONDS else "under 0.1"
+        lines.append(f"pace      {each} s an event, {found['concurrency']} at a time")
+    if backlog["waiting"]:
+        lines.append(f"done      {_done(backlog, zone)}")
     return lines
+
+
+def _done(backlog: dict[str, Any], zone: ZoneInfo) -> str:
+    if backlog["keeps_up"] is False:
+        return f"never at this pace: {backlog['arrivals_a_day']} events came in a day; choose smaller models"
+    if backlog["done_at"]:
+        return f"about {local(backlog['done_at'], zone)[:16]}"
+    if backlog["seconds_left"] is not None:
+        return f"{max(1, round(backlog['seconds_left'] / 60)):,} min after it goes on"
+    return "not known before something was described"
 
 
 @ai.command(

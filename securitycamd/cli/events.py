@@ -1,9 +1,11 @@
 """``securitycamd events`` and ``securitycamd digest``: what happened, from the running daemon."""
 
 import json
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 import click
@@ -12,6 +14,7 @@ from securitycamd.cli.client import call
 from securitycamd.cli.options import config_option, json_option, settings_or_exit
 from securitycamd.cli.words import local, plain
 from securitycamd.domain.names import Category, EventStatus
+from securitycamd.domain.times import today
 
 
 def filter_options(command: Any) -> Any:
@@ -84,7 +87,8 @@ def show(event_id: int, config: Path | None, *, as_json: bool) -> None:
 
 
 @click.command(
-    epilog="Examples:\n\n  securitycamd digest\n\n  securitycamd digest 2025-10-28 --write\n\n"
+    epilog="Examples:\n\n  securitycamd digest\n\n  securitycamd digest yesterday\n\n"
+    "  securitycamd digest 2025-10-28 --write\n\n"
     "Ends with 0 when all went well, 1 when the daemon refused, 2 when a setting is wrong, 3 when no daemon answers."
 )
 @click.argument("date", required=False)
@@ -92,29 +96,40 @@ def show(event_id: int, config: Path | None, *, as_json: bool) -> None:
 @config_option
 @json_option
 def digest(date: str | None, config: Path | None, *, write: bool, as_json: bool) -> None:
-    """Show the report of a day (YYYY-MM-DD); without DATE the newest."""
+    """Show the report of a day (today, yesterday, YYYY-MM-DD); without DATE the newest."""
     settings = settings_or_exit(config)
+    if date in {"today", "yesterday"}:
+        date = (today(settings.site.zone) - timedelta(days=date == "yesterday")).isoformat()
     if date is None:
         if write:
             raise click.UsageError("name the day whose report shall be written")
         found = call(settings, "GET", "/digests?limit=1")
         report = found[0] if found else None
     else:
-        report = call(settings, "POST" if write else "GET", f"/digests/{date}")
+        report = call(settings, "POST" if write else "GET", f"/digests/{quote(date, safe='')}")
     if as_json:
         click.echo(json.dumps(report, indent=2))
     elif report is None:
         click.echo("There is no report yet.")
     else:
-        if report["state"] == "waiting":
-            again = f"`securitycamd digest {report['date']}`"
-            click.echo(f"{report['date']}: the report waits to be written; {again} shows it in a while.")
-            return
-        state = "" if report["state"] in {"written", "quiet"} else f" ({report['state']})"
-        click.echo(f"{report['date']}{state}: {report['events']:,} events")
-        for text in (report["text"], report["error"]):
-            if text:
-                click.echo(f"\n{plain(text, lines=True)}")
+        click.echo("\n\n".join(plain(part, lines=True) for part in _report(report)))
+
+
+def _report(report: dict[str, Any]) -> Iterator[str]:
+    is_waiting = report["state"] == "waiting"
+    again = f"`securitycamd digest {report['date']}` shows it in a while."
+    if is_waiting and report["error"]:
+        yield f"{report['date']}: the report waits, and is tried again by itself: {report['error']} {again}"
+    elif is_waiting:
+        yield f"{report['date']}: the report waits to be written; {again}"
+    elif report["state"] == "failed":
+        yield f"{report['date']}: the report could not be written: {report['error']}"
+    if is_waiting and not report["text"]:
+        return
+    earlier = "the earlier report, " if is_waiting else ""
+    yield f"{report['date']}: {earlier}{report['events']:,} {'event' if report['events'] == 1 else 'events'}"
+    if report["text"]:
+        yield report["text"]
 
 
 def _is_phrase(word: str) -> bool:

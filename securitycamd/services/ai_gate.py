@@ -1,5 +1,6 @@
 """The way to the AI server: who analyses under the settings in force, and whether it is worth asking now."""
 
+from datetime import UTC, datetime
 from typing import Final
 
 import structlog
@@ -26,6 +27,8 @@ class AiGate:
         self._unchecked = True
         self._told: str | None = None
         self.breaker = Breaker()
+        self.ready_since: datetime | None = None
+        """When a look first found the server ready; ``None`` while the last one did not."""
         self.last_look: AiState | None = None
         """What the last look at the server found; ``None`` before the first."""
 
@@ -52,6 +55,10 @@ class AiGate:
         """Ask the server, within some seconds, whether it could work now; ``None`` when it is switched off."""
         analyst = self.analyst()
         self.last_look = None if analyst is None else await analyst.check()
+        if self.last_look is None or not self.last_look.ready:
+            self.ready_since = None
+        elif self.ready_since is None:
+            self.ready_since = datetime.now(UTC)
         return self.last_look
 
     async def admit(self) -> bool:

@@ -55,6 +55,7 @@ class DigestService:
         notices: Notices,
         *,
         analyst: Callable[[], Analyst | None],
+        ready_since: Callable[[], datetime | None],
         on_request: Callable[[], None],
     ) -> None:
         self._database = database
@@ -64,6 +65,7 @@ class DigestService:
         self._timeline = timeline
         self._notices = notices
         self._analyst = analyst
+        self._ready_since = ready_since
         self._on_request = on_request
 
     async def newest(self, principal: Principal, *, before: date | None = None, limit: int = 30) -> list[Digest]:
@@ -127,6 +129,9 @@ class DigestService:
         if digest.error is None:
             # Another daemon is at it, or one that crashed was: it may take as long as the model may.
             wait = max(wait, timedelta(seconds=self._settings.current.analyser.timeout_seconds))
+        elif (ready_since := self._ready_since()) is not None and ready_since > digest.updated_at:
+            # It came back since: nobody shall wait for the rest of an hour.
+            return ready_since
         return digest.updated_at + wait
 
     async def _begin(self, day: date, ended_at: datetime, now: datetime) -> None:

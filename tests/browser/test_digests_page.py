@@ -169,7 +169,7 @@ async def test_why_a_report_is_not_there_yet_appears_by_itself(reporter: Reporte
     page = await open_page(reporter.url)
     await page.get_by_role("button", name="Write yesterday's report now").click()
     await expect(page.locator(".report-state")).to_contain_text("The report is being written")
-    await expect(page.locator(".warning")).to_contain_text("It is tried again by itself.")
+    await expect(page.locator(".warning")).to_contain_text("The report waits, and is tried again by itself:")
     # Numbers need no model.
     await expect(page.locator(".share-list")).to_contain_text("8 not looked at yet")
     await looks_right(page)

@@ -194,6 +194,7 @@ def test_status_and_reruns_of_a_daemon(daemon: DaemonProcess, ollama: OllamaServ
     assert "The AI server answers and has its models." in shown
     assert "moondream, then deepseek-r1" in shown
     assert "0 wait, 0 under way, 0 failed" in shown
+    assert "stills    960 px, quality 85" in shown
     assert json.loads(ask("status", "--json"))["breaker"]["state"] == "closed"
 
     assert ask("rerun", "--event", str(events[0])).strip() == "1 event is described once more."

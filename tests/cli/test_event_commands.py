@@ -105,7 +105,7 @@ def test_the_report_of_a_day_is_asked_for_and_shown(daemon: DaemonProcess) -> No
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     assert "waits to be written" in run(daemon, "digest", today, "--write").stdout
     wait_until(lambda: ask(daemon, "digest", yesterday)["state"] == "quiet", seconds=60, what="the report is written")
-    shown = run(daemon, "digest", yesterday)
+    shown = run(daemon, "digest", "yesterday")
     assert f"{yesterday}: 0 events" in shown.stdout
     assert "No camera saw motion on this day." in shown.stdout
     assert run(daemon, "digest", "2020-01-01").exit_code == 1

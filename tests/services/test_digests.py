@@ -112,6 +112,22 @@ async def test_a_server_that_is_away_is_tried_again(
     assert (await digests.get(TRUSTED_OPERATOR, DAY)).state is DigestState.WRITTEN
 
 
+async def test_it_is_tried_at_once_when_the_server_is_back(home: Site, server: OllamaServer) -> None:
+    await an_eventful_day(home)
+    digests, gate = home.shared.digests, home.shared.ai_gate
+    await gate.look()
+    await server.stop()
+    await digests.request(TRUSTED_OPERATOR, DAY)
+    for _ in range(2):
+        await digests.write_due()
+        await gate.look()
+        assert (await digests.get(TRUSTED_OPERATOR, DAY)).attempts == 1
+    await server.start()
+    await gate.look()
+    await digests.write_due()
+    assert (await digests.get(TRUSTED_OPERATOR, DAY)).state is DigestState.WRITTEN
+
+
 async def test_a_report_of_half_a_day_is_written_once_more_when_the_day_is_over(
     home: Site, server: OllamaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,6 +71,12 @@ async def test_how_the_descriptions_stand(make_site: Any) -> None:
         done = await site.json("GET", AI)
         assert done["backlog"]["seconds_each"] > 0
         assert done["backlog"]["done_at"]
+        await event_with_stills(site, 1)
+        assert (await site.json("GET", AI))["backlog"]["done_at"]
+        site.shared.ai_gate.failed("It is gone.")
+        held = await site.json("GET", AI)
+        assert held["backlog"]["seconds_left"] > 0
+        assert held["backlog"]["done_at"] is None, "nobody knows when it goes on"
         server.models.clear()
         await site.shared.ai_gate.look()
         missing = await site.json("GET", AI)

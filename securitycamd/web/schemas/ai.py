@@ -57,8 +57,10 @@ class BacklogReply(Reply):
     seconds_each: Annotated[float | None, Field(description="of the last analyses; null before the first")]
     arrivals_a_day: Annotated[int, Field(description="events of the last 24 hours")]
     keeps_up: Annotated[bool | None, Field(description="whether more can be described than comes")]
-    seconds_left: Annotated[float | None, Field(description="null when nobody can tell, or when it never ends")]
-    done_at: datetime | None
+    seconds_left: Annotated[
+        float | None, Field(description="of work; null when nobody can tell, or when it never ends")
+    ]
+    done_at: Annotated[datetime | None, Field(description="null while it is paused or held back, too")]
 
 
 class AiReply(Reply):
@@ -75,6 +77,10 @@ class AiReply(Reply):
     one_call: bool
     prompt_version: str
     concurrency: int
+    keep_alive: Annotated[str, Field(description="for how long a model stays in memory; empty: as the server is set")]
+    still_longest_side: Annotated[int, Field(description="of the stills as they are sent, in pixels")]
+    still_quality: int
+    timeout_seconds: float
     breaker: BreakerReply
     backlog: Annotated[BacklogReply | None, Field(description="null while the database is away")]
 
@@ -140,18 +146,27 @@ def ai_reply(status: AiStatus, zone: ZoneInfo, *, paused: bool, now: datetime) -
         "one_call": settings.one_call,
         "prompt_version": status.prompt_version,
         "concurrency": settings.concurrency,
+        "keep_alive": settings.keep_alive,
+        "still_longest_side": settings.still_longest_side,
+        "still_quality": settings.still_quality,
+        "timeout_seconds": settings.timeout_seconds,
         "breaker": {
             "state": breaker.state,
             "since": local(breaker.since, zone),
             "reason": breaker.reason,
             "next_probe_at": local(breaker.next_probe_at, zone),
         },
-        "backlog": None if status.backlog is None else _backlog(status.backlog, zone, now),
+        "backlog": None
+        if status.backlog is None
+        else _backlog(status.backlog, zone, now, is_held=paused or breaker.state is BreakerState.OPEN),
     }
 
 
-def _backlog(backlog: Backlog, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
+def _backlog(backlog: Backlog, zone: ZoneInfo, now: datetime, *, is_held: bool) -> dict[str, Any]:
     left = backlog.seconds_left
+    done_at = None
+    if left is not None and not (is_held and backlog.waiting):
+        done_at = now + timedelta(seconds=min(left, _LONGEST_SECONDS))
     return {
         "waiting": backlog.waiting,
         "running": backlog.running,
@@ -161,7 +176,7 @@ def _backlog(backlog: Backlog, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
         "arrivals_a_day": backlog.arrivals_a_day,
         "keeps_up": backlog.keeps_up,
         "seconds_left": left,
-        "done_at": None if left is None else local(now + timedelta(seconds=min(left, _LONGEST_SECONDS)), zone),
+        "done_at": local(done_at, zone),
     }
 
 

@@ -15,6 +15,7 @@ from securitycamd.web.ui.words import age, count, counted, moment, span
 
 TASK: Final = "analyser"
 PULL: Final = "securitycamd ai pull"
+_SHORTEST_SECONDS: Final = 0.05
 SAFE: Final = "Events wait, and nothing is lost."
 
 
@@ -34,7 +35,7 @@ def describing_view(ai: AiStatus, tasks: Sequence[TaskReport], *, site: Site, no
         reason=said.reason,
         next_step=said.next_step,
         command=PULL if ai.settings.enabled and ai.look and ai.look.missing_models else "",
-        facts=tuple(_facts(ai, now)),
+        facts=tuple(_facts(ai, now, is_held=is_paused(tasks) or ai.breaker.state is BreakerState.OPEN)),
     )
 
 
@@ -86,7 +87,7 @@ def _probe(breaker: BreakerReport, now: datetime) -> str:
     return f"The server is looked after again {f'in {span(seconds)}' if seconds >= 1 else 'now'}."
 
 
-def _facts(ai: AiStatus, now: datetime) -> Iterable[Fact]:
+def _facts(ai: AiStatus, now: datetime, *, is_held: bool) -> Iterable[Fact]:
     settings = ai.settings
     yield Fact("Server", urlsplit(settings.url).netloc.rpartition("@")[2])
     yield Fact("Models", " and ".join(settings.models))
@@ -94,24 +95,30 @@ def _facts(ai: AiStatus, now: datetime) -> Iterable[Fact]:
     if ai.backlog is None:
         yield Fact("Backlog", "not known while the database is away")
         return
-    yield from _backlog_facts(ai.backlog, now)
+    yield from _backlog_facts(ai.backlog, now, is_held=is_held)
 
 
-def _backlog_facts(backlog: Backlog, now: datetime) -> Iterable[Fact]:
+def _backlog_facts(backlog: Backlog, now: datetime, *, is_held: bool) -> Iterable[Fact]:
     oldest = age(backlog.oldest, now) if backlog.waiting and backlog.oldest else "now"
     yield Fact("Wait", count(backlog.waiting) + ("" if oldest == "now" else f", the oldest for {oldest}"))
     yield Fact("Under way", count(backlog.running))
     if backlog.failed:
         yield Fact("Failed", count(backlog.failed))
     if backlog.seconds_each is not None:
-        yield Fact("Takes", f"{backlog.seconds_each:.1f} s an event")
+        yield Fact(
+            "Takes",
+            f"{backlog.seconds_each:.1f} s an event" if backlog.seconds_each >= _SHORTEST_SECONDS else "under 0.1 s",
+        )
     yield Fact("Come a day", counted(backlog.arrivals_a_day, "event"))
-    yield Fact("Done", _done(backlog))
+    yield Fact("Done", _done(backlog, is_held=is_held))
 
 
-def _done(backlog: Backlog) -> str:
+def _done(backlog: Backlog, *, is_held: bool) -> str:
     if not backlog.waiting and not backlog.running:
         return "nothing waits"
     if backlog.keeps_up is False:
         return "never at this pace; smaller models are faster"
-    return "not known yet" if backlog.seconds_left is None else f"in about {span(backlog.seconds_left)}"
+    if backlog.seconds_left is None:
+        return "not known yet"
+    left = span(max(1.0, backlog.seconds_left))
+    return f"about {left} after it goes on" if is_held else f"in about {left}"

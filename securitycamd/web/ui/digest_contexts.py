@@ -89,7 +89,8 @@ class DigestContext(PageContext):
     """Why it is not written, or not anew, and what to do."""
     error: str
     """As of :class:`DigestCard`."""
-    written: Moment
+    written: Moment | None
+    """``None`` where only the last attempt's time is known, not that of the text."""
     author: str
     numbers: str
     compared: str | None

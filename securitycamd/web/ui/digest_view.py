@@ -24,6 +24,7 @@ DIGESTS_URL: Final = "/digests"
 PAGE_SIZE: Final = 20
 LEAD_LIMIT: Final = 260
 _ORDER: Final = (*Category, "pending")
+_DONE: Final = frozenset({DigestState.WRITTEN, DigestState.QUIET})
 _WAITING: Final = "The report is being written."
 
 
@@ -88,7 +89,7 @@ def digest_context(
     facts, name = digest.facts, _day(digest.day, site, now)
     is_waiting = digest.state is DigestState.WAITING
     # Of a report that was never tried nothing is known, which is not that nothing happened.
-    is_known = bool(facts.events) or digest.state in {DigestState.WRITTEN, DigestState.QUIET}
+    is_known = bool(facts.events) or digest.state in _DONE
     return DigestContext(
         frame=frame(f"Report of {name}", "digests", cameras=cameras, site=site, now=now),
         date=digest.day.isoformat(),
@@ -99,7 +100,7 @@ def digest_context(
         is_waiting=is_waiting,
         trouble=_trouble(digest, may_change=may_change),
         error=digest.error or "",
-        written=moment(digest.updated_at, site.zone, now),
+        written=moment(digest.updated_at, site.zone, now) if digest.state in _DONE else None,
         author=f"Written by {digest.model}" if digest.model else "Made from the numbers alone",
         numbers=in_numbers(facts) if is_known else "",
         compared=_compared(facts),
@@ -151,7 +152,7 @@ def _trouble(digest: Digest, *, may_change: bool) -> str | None:
     if digest.state is DigestState.FAILED:
         advice = " Once that is mended, have it written anew." if may_change else ""
         return f"It could not be written: {digest.error}{advice}"
-    return f"It is tried again by itself. {digest.error}"
+    return f"The report waits, and is tried again by itself: {digest.error}"
 
 
 def _compared(facts: DayFacts) -> str | None:

@@ -102,6 +102,11 @@ def test_a_backlog_is_told_with_an_estimate() -> None:
     waiting = replace(BACKLOG, waiting=1200, running=1, failed=2, oldest=NOW - timedelta(hours=3), seconds_left=7200.0)
     shown = facts(replace(WELL, backlog=waiting))
     assert (shown["Wait"], shown["Failed"], shown["Done"]) == ("1,200, the oldest for 3 h", "2", "in about 2 h")
+    held = replace(WELL, backlog=replace(waiting, seconds_each=0.01), breaker=OPEN)
+    assert (facts(held)["Done"], facts(held)["Takes"]) == ("about 2 h after it goes on", "under 0.1 s an event")
+    assert {"Done": "about 2 h after it goes on"}.items() <= {
+        fact.label: fact.value for fact in view(replace(WELL, backlog=waiting), TaskState.PAUSED).facts
+    }.items()
     behind = facts(replace(WELL, backlog=replace(waiting, seconds_left=None, keeps_up=False)))
     assert behind["Done"] == "never at this pace; smaller models are faster"
     unknown = facts(replace(WELL, backlog=replace(waiting, seconds_left=None, seconds_each=None, keeps_up=None)))
