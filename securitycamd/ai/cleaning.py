@@ -23,6 +23,10 @@ _WORD_LIMIT: Final = 24
 # A runaway reply is cut before anything costly looks at it.
 _RAW_LIMIT: Final = 20_000
 
+# Vietnamese has two on a letter, Hebrew with its cantillation three.
+_MARKS_LIMIT: Final = 3
+_TERMINAL: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,200}(?:\x07|\x1b\\))")
+
 _REASONING_START: Final = re.compile(r"<think(?:ing)?>", re.IGNORECASE)
 _REASONING_END: Final = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
 _LEAD_IN: Final = re.compile(
@@ -58,9 +62,11 @@ def clean_line(text: str, limit: int) -> str:
     """``text`` as one line of at most ``limit`` characters.
 
     Stretches of white space become one space. Control and formatting characters (among them those that
-    reorder text on the screen), halves of surrogate pairs and private characters are left out.
+    reorder text on the screen), halves of surrogate pairs and private characters are left out, and so are orders to a
+    terminal. A letter keeps a few of its marks: piled up without end, they are drawn over the rest of a page.
     """
-    line = " ".join("".join(map(_kept, text[:_RAW_LIMIT])).split())
+    kept = "".join(map(_kept, _TERMINAL.sub("", text[:_RAW_LIMIT])))
+    line = " ".join((kept if kept.isascii() else _few_marks(kept)).split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
@@ -68,6 +74,16 @@ def _kept(character: str) -> str:
     if character.isspace():
         return " "
     return "" if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co"} else character
+
+
+def _few_marks(text: str) -> str:
+    kept: list[str] = []
+    marks = 0
+    for character in text:
+        marks = marks + 1 if unicodedata.category(character) in {"Mn", "Me"} else 0
+        if marks <= _MARKS_LIMIT:
+            kept.append(character)
+    return "".join(kept)
 
 
 def clean_description(text: str) -> str:

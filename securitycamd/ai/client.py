@@ -325,4 +325,6 @@ async def _knock(url: str) -> None:
 
 
 def _blind(model: str) -> str:
-    return f"The model {model} cannot see; set analyser.vision_model to one that can, such as moondream."
+    # A moondream without its eyes is one that was put together wrongly.
+    other = "qwen2.5vl" if model.startswith("moondream") else "moondream"
+    return f"The model {model} cannot see; set analyser.vision_model to one that can, such as {other}."

@@ -75,7 +75,7 @@ def _done(backlog: dict[str, Any], zone: ZoneInfo) -> str:
     if backlog["done_at"]:
         return f"about {local(backlog['done_at'], zone)[:16]}"
     if backlog["seconds_left"] is not None:
-        return f"{max(1, round(backlog['seconds_left'] / 60)):,} min after it goes on"
+        return f"about {max(1, round(backlog['seconds_left'] / 60)):,} min after it goes on"
     return "not known before something was described"
 
 

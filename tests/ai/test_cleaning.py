@@ -99,7 +99,7 @@ def test_thoughts_are_left_out(text: str, expected: str) -> None:
 
 
 def test_control_and_direction_characters_go_and_lines_become_one() -> None:
-    assert clean_description("A\x00 man\r\n\twalks\u2028in\u202e \x1b[31mred.\ud800") == "A man walks in [31mred."
+    assert clean_description("A\x00 man\r\n\twalks\u2028in\u202e \x1b[31mred.\ud800") == "A man walks in red."
 
 
 @pytest.mark.parametrize("text", ["", "  ", "!!!!!!!!", "GGGGGGGGGGGGGG", "@@@@", "<think>A man", "1 2 3 4"])
@@ -132,3 +132,15 @@ def test_objects_are_merged_and_absent_ones_dropped() -> None:
         Detection("", 3),
     ]
     assert clean_objects(seen) == (Detection("person", 99), Detection("dog", 1))
+
+
+def test_orders_to_a_terminal_are_left_out_whole() -> None:
+    assert (
+        clean_line("\x1b[1;31mred\x1b[0m \x1b]0;title\x07and \x1b]8;;x://y\x1b\\link\x1b\x1b[2J", 100) == "red and link"
+    )
+    assert clean_line("\x1b]0;never ended", 100) == "]0;never ended"
+
+
+def test_marks_are_not_piled_up() -> None:
+    assert clean_line("a" + "\u0301" * 3000 + "b\u0302\u0301", 100) == "a\u0301\u0301\u0301b\u0302\u0301"
+    assert clean_line("שָׁ֑לוֹם ế", 100) == "שָׁ֑לוֹם ế"

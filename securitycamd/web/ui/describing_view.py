@@ -107,7 +107,9 @@ def _backlog_facts(backlog: Backlog, now: datetime, *, is_held: bool) -> Iterabl
     if backlog.seconds_each is not None:
         yield Fact(
             "Takes",
-            f"{backlog.seconds_each:.1f} s an event" if backlog.seconds_each >= _SHORTEST_SECONDS else "under 0.1 s",
+            f"{backlog.seconds_each:.1f} s an event"
+            if backlog.seconds_each >= _SHORTEST_SECONDS
+            else "under 0.1 s an event",
         )
     yield Fact("Come a day", counted(backlog.arrivals_a_day, "event"))
     yield Fact("Done", _done(backlog, is_held=is_held))
