@@ -32,9 +32,10 @@ _BRIGHT_SHARE: Final = 0.002
 _GRID: Final = (60, 34)
 _SAME_LEVELS: Final = 2
 
-_UNREADABLE: Final = "A still cannot be decoded: it is damaged or not a JPEG picture."
-_CUT_SHORT: Final = "A still is cut short: the file ends before its picture does."
-_TOO_LARGE: Final = "A still is too large to be looked at."
+_SOME: Final = "A still"
+_UNREADABLE: Final = "cannot be decoded: it is damaged or not a JPEG picture."
+_CUT_SHORT: Final = "is cut short: the file ends before its picture does."
+_TOO_LARGE: Final = "is too large to be looked at."
 _END_OF_IMAGE: Final = b"\xff\xd9"
 _PADDING: Final = b"\0"
 _START_OF_IMAGE: Final = b"\xff\xd8"
@@ -66,7 +67,9 @@ def prepare_stills(
     Raises:
         AnalysisError: as :func:`prepare_still`, of any of them.
     """
-    decoded = [_decoded(still, longest_side) for still in stills]
+    # Of one alone nobody here knows which it is.
+    names = ("Still A", "Still B") if len(stills) > 1 else (_SOME,)
+    decoded = [_decoded(still, longest_side, name) for name, still in zip(names, stills, strict=True)]
     grey = [picture.convert("L") for picture in decoded]
     black = [_is_black(picture) for picture in grey]
     notes = [] if len(stills) > 1 else [StillNote.SINGLE]
@@ -95,17 +98,17 @@ def prepare_still(data: bytes, *, longest_side: int = LONGEST_SIDE, quality: int
     return _encoded(_decoded(data, longest_side), quality)
 
 
-def _decoded(data: bytes, longest_side: int) -> Image.Image:
+def _decoded(data: bytes, longest_side: int, name: str = _SOME) -> Image.Image:
     if len(data) > MAX_STILL_BYTES:
-        raise AnalysisError(_TOO_LARGE)
+        raise AnalysisError(f"{name} {_TOO_LARGE}")
     if _is_zero_filled(data):
-        raise AnalysisError(_CUT_SHORT)
+        raise AnalysisError(f"{name} {_CUT_SHORT}")
     try:
         # The plugin itself rather than Image.open: nothing but JPEG is ever decoded, the other plugins stay
         # unloaded, and the size check below comes without a process-wide warning.
         with JpegImageFile(BytesIO(_without_metadata(data))) as picture:
             if picture.width * picture.height > MAX_STILL_PIXELS:
-                raise AnalysisError(_TOO_LARGE)
+                raise AnalysisError(f"{name} {_TOO_LARGE}")
             picture.draft("RGB", _fitted(picture.size, longest_side))
             picture.load()
             whole = picture.convert("RGB")
@@ -115,7 +118,7 @@ def _decoded(data: bytes, longest_side: int) -> Image.Image:
     # Pillow tells damaged input by any of these, a picture that ends early by OSError.
     except (OSError, SyntaxError, ValueError) as error:
         cut_short = isinstance(error, OSError) and "truncated" in str(error)
-        raise AnalysisError(_CUT_SHORT if cut_short else _UNREADABLE) from error
+        raise AnalysisError(f"{name} {_CUT_SHORT if cut_short else _UNREADABLE}") from error
     return whole
 
 
