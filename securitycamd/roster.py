@@ -12,6 +12,7 @@ from securitycamd.services.storage_check import CHECK_TASK
 from securitycamd.settings import AnalyserSettings, ConverterSettings, OptimiserSettings
 from securitycamd.supervision import TaskControl, TaskSpec
 from securitycamd.tasks.cameras import AGENT_STATUS, ask_agents, remove_cameras
+from securitycamd.tasks.digest import LOOK_SECONDS as DIGEST_REST
 from securitycamd.tasks.digest import NAME as DIGEST_TASK
 from securitycamd.tasks.digest import write_reports
 from securitycamd.tasks.gauges import NAME as GAUGES
@@ -165,8 +166,8 @@ def task_specs(
             DIGEST_TASK,
             "Has each day's report written",
             write_reports(shared.digests),
-            # A model on a small machine may take its time.
-            beat_seconds=lambda: settings.current.analyser.timeout_seconds * 2,
+            # A model on a small machine may take its time, and the task rests where one may not.
+            beat_seconds=lambda: 2 * max(settings.current.analyser.timeout_seconds, DIGEST_REST),
         ),
         TaskSpec(
             "upkeep",

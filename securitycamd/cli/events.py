@@ -148,8 +148,13 @@ def _list(config: Path | None, chosen: dict[str, Any], *, as_json: bool) -> None
     if as_json:
         click.echo(json.dumps(page, indent=2))
         return
+    found: dict[int, dict[str, Any]] = {}
+    for snippet in page["snippets"]:
+        found.setdefault(snippet["event_id"], snippet)
     for event in page["events"]:
         click.echo(_line(event, settings.site.zone))
+        if event["id"] in found and found[event["id"]]["field"] != "phrase":
+            click.echo(_snippet(found[event["id"]]))
     at_least = "" if page["total_is_exact"] else "at least "
     click.echo(f"{len(page['events'])} of {at_least}{page['total']:,}")
     for part in page["ignored"]:
@@ -158,6 +163,15 @@ def _list(config: Path | None, chosen: dict[str, Any], *, as_json: bool) -> None
         click.echo(f"searched back to {local(page['searched_to'], settings.site.zone)[:10]} so far", err=True)
     if page["older"]:
         click.echo(f"go on with --before {page['older']}", err=True)
+
+
+def _snippet(snippet: dict[str, Any]) -> str:
+    """Where it stands, when it is not the phrase above; hits are bold on a terminal."""
+    pieces = (
+        click.style(plain(piece["text"]), bold=True) if piece["is_hit"] else plain(piece["text"])
+        for piece in snippet["pieces"]
+    )
+    return f"{'':>12} {snippet['field']}: {''.join(pieces)}"
 
 
 def _line(event: dict[str, Any], zone: ZoneInfo) -> str:

@@ -87,6 +87,9 @@ def test_events_are_searched(daemon: DaemonProcess) -> None:
     assert len(ask(daemon, "events", "search", "wall ladd*")["events"]) == 2
     assert len(ask(daemon, "events", "search", "ladder -door")["events"]) == 2
     assert ask(daemon, "events", "search", "wall ladder")["events"] == []
+    daemon.call("PATCH", "/api/v1/events/3", {"note": "Key of the shed is with Ann"})
+    shown = run(daemon, "events", "search", "shed").stdout
+    assert "note: Key of the shed is with Ann\n" in shown, "where it was found, as the phrase does not say it"
     assert "cannot be searched for: ?!" in run(daemon, "events", "search", "ladder", "?!").stderr
 
 
