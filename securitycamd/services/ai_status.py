@@ -16,7 +16,7 @@ from securitycamd.domain.models import AnalysisRecord, EventFilter
 from securitycamd.domain.principal import Principal
 from securitycamd.domain.times import Span
 from securitycamd.services.ai_gate import AiGate
-from securitycamd.services.breaker import BreakerReport
+from securitycamd.services.breaker import BreakerReport, BreakerState
 from securitycamd.services.jobs import JobQueue
 from securitycamd.settings import AnalyserSettings
 
@@ -82,6 +82,12 @@ class AiStatusService:
             self._gate.breaker.report(),
             backlog,
         )
+
+    @property
+    def held(self) -> str | None:
+        """Why the server is not asked just now; ``None``: it is."""
+        report = self._gate.breaker.report()
+        return report.reason if report.state is BreakerState.OPEN else None
 
     async def backlog(self) -> Backlog:
         """What waits, and an estimate of when it is done: at the pace of late, with what comes meanwhile."""

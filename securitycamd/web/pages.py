@@ -17,6 +17,7 @@ from securitycamd.web.assets import accepts_gzip
 from securitycamd.web.registry import MARK, PRINCIPAL, Call, Route
 from securitycamd.web.theme import chosen_theme
 from securitycamd.web.ui.contexts import PageContext, Site
+from securitycamd.web.ui.describing_view import is_paused
 from securitycamd.web.ui.frame import docs_context, error_context
 from securitycamd.web.ui.storage_view import storage_context
 
@@ -43,8 +44,10 @@ def render(request: web.Request, context: PageContext, status: int = 200) -> web
 
 def site_of(request: web.Request) -> Site:
     """What builders must know of the site, and how this reader wants to see it."""
-    site = Site.of(request.app[keys.PARTS].settings.current)
-    return replace(site, theme=chosen_theme(request), mark=request[MARK])
+    parts = request.app[keys.PARTS]
+    site = Site.of(parts.settings.current)
+    held = "An operator paused the descriptions." if is_paused(parts.supervisor.reports()) else parts.ai_status.held
+    return replace(site, held=held or "", theme=chosen_theme(request), mark=request[MARK])
 
 
 def reached_at(request: web.Request) -> str:

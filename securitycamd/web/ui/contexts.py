@@ -57,6 +57,8 @@ class Site:
     """How long pictures and clips are "a moment" away; later they are missing."""
     describes: bool
     """Whether events are described at all."""
+    held: str = ""
+    """Why no event is described just now."""
     theme: Theme = "system"
     """As the reader chose it."""
     mark: str = ""

@@ -23,7 +23,7 @@ def event_steps(
     return (
         pictures,
         _clip(event, is_late=is_late, error=clip_error, progress=clip_progress),
-        _description(event, pictures, is_late=is_late, describes=site.describes),
+        _description(event, pictures, is_late=is_late, site=site),
     )
 
 
@@ -93,18 +93,23 @@ def _clip_before_conversion(event: Event, *, is_late: bool) -> StepView:
     return StepView(CLIP, StepState.AHEAD, "Clip arrives in a moment")
 
 
-def _description(event: Event, pictures: StepView, *, is_late: bool, describes: bool) -> StepView:
+def _description(event: Event, pictures: StepView, *, is_late: bool, site: Site) -> StepView:
     if event.ai_error and not event.ai_description:
         return StepView(DESCRIPTION, StepState.FAILED, "Could not be described", event.ai_error)
     if event.ai_processed:
         return StepView(DESCRIPTION, StepState.DONE, "Described")
-    if not describes:
+    if not site.describes:
         reason = "Descriptions are switched off in the settings."
         return StepView(DESCRIPTION, StepState.MISSING, "Not described", reason)
     if pictures.state is StepState.DONE:
-        state = StepState.AHEAD if is_late else StepState.RUNNING
-        text = "Waits to be described" if is_late else "Describing what happened…"
-        return StepView(DESCRIPTION, state, text)
+        return _description_under_way(site.held, is_late=is_late)
     if pictures.state.is_waiting:
         return StepView(DESCRIPTION, StepState.AHEAD, "Described once the pictures are here")
     return StepView(DESCRIPTION, StepState.MISSING, "Not described", "That takes both pictures.")
+
+
+def _description_under_way(held: str, *, is_late: bool) -> StepView:
+    if held or is_late:
+        reason = f"{held} It comes by itself." if held else None
+        return StepView(DESCRIPTION, StepState.AHEAD, "Waits to be described", reason)
+    return StepView(DESCRIPTION, StepState.RUNNING, "Describing what happened…")

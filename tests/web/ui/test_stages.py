@@ -32,6 +32,16 @@ def test_pictures_here() -> None:
     assert steps(event)[1:] == [(AHEAD, "Clip arrives in a moment"), (RUNNING, "Describing what happened…")]
 
 
+def test_an_event_that_nobody_describes_now_says_why_it_waits() -> None:
+    held = replace(SITE, held="The AI server cannot be reached.")
+    event = make_event("words", ago=8)
+    step = event_steps(event, site=held, now=NOW, clip_error=None)[2]
+    assert (step.state, step.text) == (AHEAD, "Waits to be described")
+    assert step.reason == "The AI server cannot be reached. It comes by itself."
+    off = replace(held, describes=False)
+    assert event_steps(event, site=off, now=NOW, clip_error=None)[2].text == "Not described"
+
+
 @pytest.mark.parametrize("status", [ConversionStatus.PENDING, ConversionStatus.PROCESSING])
 def test_clip_here_and_not_playable_yet(status: ConversionStatus) -> None:
     event = make_event("clip", video_transferred=True, video_h264_path="v.h264", mp4_conversion_status=status)
