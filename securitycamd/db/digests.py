@@ -83,7 +83,8 @@ _AGAIN: Final = Command(
 
 def _facts(text: str) -> DayFacts:
     found = from_json(text)
-    return DayFacts(**{**found, "sayings": tuple(found.get("sayings", ()))})
+    lists = {name: tuple(found.get(name, ())) for name in ("sayings", "saying_events")}
+    return DayFacts(**{**found, **lists})
 
 
 def _digest(row: Row) -> Digest:

@@ -40,6 +40,8 @@ class DayFacts:
     """Of the site's clock."""
     sayings: tuple[str, ...] = ()
     """``18:42 Front walk: Person walks toward the parked van``; the most telling, in the order of time."""
+    saying_events: tuple[int, ...] = ()
+    """Of which event each of them was said; empty in reports from before that was kept."""
 
 
 @dataclass(frozen=True, slots=True)

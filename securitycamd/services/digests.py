@@ -12,6 +12,7 @@ from securitycamd.ai.client import Analyst
 from securitycamd.ai.digests import PROMPT_VERSION, SAYINGS_LIMIT, digest_prompt
 from securitycamd.config import SettingsHolder
 from securitycamd.db import digests as rows
+from securitycamd.db import events as event_rows
 from securitycamd.db.engine import Database, Transaction
 from securitycamd.domain.digests import (
     TRIES_LIMIT,
@@ -39,7 +40,9 @@ LOOK_BACK: Final = timedelta(days=7)
 """Reports that wait for longer, without a try, are left; somebody may ask for them again."""
 TELLING: Final = (Category.PACKAGE, Category.ANIMAL, Category.PERSON, Category.VEHICLE, Category.UNKNOWN)
 """Whose events are told of, the rarest first."""
-EVENTS_A_CATEGORY: Final = 100
+PARTS_OF_A_DAY: Final = 4
+EVENTS_A_PART: Final = 25
+"""Of a category so many are looked at in each part of the day: the newest of all would tell of the evening only."""
 
 
 class DigestService:
@@ -209,31 +212,45 @@ class DigestService:
             only = EventFilter(frozenset({camera_id}), Span(start, end))
             if count := (await self._finding.find(DAEMON, only, limit=1)).total.value:
                 by_camera[name] = count
+        said = await self._said(start, end)
         return DayFacts(
             events=by_category.total(),
             by_category=dict(by_category),
             by_camera=dict(sorted(by_camera.items(), key=lambda item: -item[1])),
             usual_events=sum(bucket.total for bucket in week.buckets) / 7 if week.buckets else None,
             busiest_hour=busiest.start.astimezone(zone).hour if busiest else None,
-            sayings=await self._sayings(Span(start, end), names),
+            sayings=tuple(
+                f"{at:%H:%M} {names.get(event.camera_id, event.camera_id)}: {event.ai_phrase}"
+                for event in said
+                for at in [event.timestamp.astimezone(zone)]
+            ),
+            saying_events=tuple(event.id for event in said),
         )
 
-    async def _sayings(self, span: Span, names: dict[str, str]) -> tuple[str, ...]:
-        """What was said of the most telling events: the rarest kinds first, each spread over the day."""
+    async def _said(self, start: datetime, end: datetime) -> list[Event]:
+        """The most telling events in the order of time: all of the rare kinds, and some of the frequent ones."""
+        found = [await self._described(start, end, category) for category in TELLING]
         chosen: list[Event] = []
-        share = SAYINGS_LIMIT // len(TELLING)
-        for place, category in enumerate(TELLING):
-            wanted = EventFilter(span=span, categories=frozenset({category}))
-            page = await self._finding.find(DAEMON, wanted, limit=EVENTS_A_CATEGORY)
-            said = [event for event in page.items if event.ai_phrase]
-            room = share * (place + 1) - len(chosen)
-            step = max(1, -(-len(said) // room)) if room > 0 else 0
-            chosen += said[::step][:room] if step else []
-        zone = self._settings.current.site.zone
-        return tuple(
-            f"{event.timestamp.astimezone(zone):%H:%M} {names.get(event.camera_id, event.camera_id)}: {event.ai_phrase}"
-            for event in sorted(chosen, key=lambda event: event.timestamp)
-        )
+        for place, events in enumerate(sorted(found, key=len)):
+            room = (SAYINGS_LIMIT - len(chosen)) // (len(found) - place)
+            step = max(1, -(-len(events) // room))
+            chosen += events[::step]
+        return sorted(chosen, key=lambda event: event.timestamp)
+
+    async def _described(self, start: datetime, end: datetime, category: Category) -> list[Event]:
+        """Of this kind some from each part of the day."""
+        found: list[Event] = []
+        part = (end - start) / PARTS_OF_A_DAY
+        for number in range(PARTS_OF_A_DAY):
+            begin = start + number * part
+            wanted = EventFilter(span=Span(begin, begin + part), categories=frozenset({category}))
+            page = await self._finding.find(DAEMON, wanted, limit=EVENTS_A_PART)
+            found += [event for event in page.items if event.ai_phrase]
+        return found
+
+    async def still_there(self, digest: Digest) -> frozenset[int]:
+        """Which of the events that a report speaks of are there yet: their footage may be gone before it."""
+        return frozenset(await event_rows.by_ids(self._database, digest.facts.saying_events))
 
 
 def _require_all(principal: Principal) -> None:

@@ -42,6 +42,7 @@ async def digest(call: Call[DigestPath, None, None]) -> web.Response:
         site=site_of(call.request),
         now=datetime.now(UTC),
         due=_due(call),
+        there=await service.still_there(found),
         earlier=earlier[0].day if earlier else None,
         later=await _later(call),
         may_change=call.principal.role >= Audience.OPERATOR,

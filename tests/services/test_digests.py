@@ -1,5 +1,6 @@
 """The report of a day, over a stand-in for Ollama that is away, slow to come, or says strange things."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -7,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from securitycamd.ai.digests import REPORT_LIMIT, clean_report, digest_prompt
+from securitycamd.ai.digests import REPORT_LIMIT, SAYINGS_LIMIT, clean_report, digest_prompt
 from securitycamd.db import digests as digest_rows
 from securitycamd.db import events as event_rows
 from securitycamd.domain.digests import DayFacts, DigestState, in_numbers, retry_after
@@ -84,12 +85,29 @@ async def test_yesterdays_report_is_written_at_its_time(
         "18:42 Front walk: Parcel left at the door",
         "18:50 Yard <b>&: Car drives past",
     )
+    assert len(await digests.still_there(report)) == 3
     [asked] = server.chats
     assert "18:42 Front walk: Parcel left at the door" in asked.prompt
     assert "4 events: 1 with people, 1 with vehicles, 1 with packages, 1 not looked at yet" in asked.prompt
     await digests.write_due()
     assert len(server.chats) == 1
     assert [notice.url for notice in home.shared.notices.recent] == [f"/digests/{DAY}"]
+
+
+async def test_a_busy_day_is_told_from_morning_to_evening_and_what_is_rare_is_not_forgotten(home: Site) -> None:
+    digests = home.shared.digests
+    for hour in range(24):
+        for minute in range(0, 60, 10):
+            event = await home.event("camera_1", f"{DAY}T{hour:02}:{minute:02}:00")
+            category = "animal" if (hour, minute) == (7, 0) else "person"
+            columns = {"ai_category": category, "ai_phrase": f"Seen by {category}"}
+            await event_rows.update(home.shared.database, event["id"], columns)
+    facts = await digests.gather(DAY)
+    assert len(facts.sayings) == len(facts.saying_events) == len(set(facts.saying_events)) > SAYINGS_LIMIT // 2
+    assert len(facts.sayings) <= SAYINGS_LIMIT
+    assert "07:00 Front walk: Seen by animal" in facts.sayings
+    by_part = Counter(int(saying[:2]) // 6 for saying in facts.sayings)
+    assert min(by_part[part] for part in range(4)) >= 4
 
 
 async def test_a_server_that_is_away_is_tried_again(

@@ -70,6 +70,7 @@ class DigestReply(Reply):
     usual_events: Annotated[float | None, Field(description="a day's mean in the week before")]
     busiest_hour: Annotated[int | None, Field(description="of the site's clock")]
     sayings: Annotated[list[str], Field(description="descriptions that it was written from")]
+    saying_events: Annotated[list[int], Field(description="the event of each of them, where that was kept")]
     updated_at: dt.datetime
 
 
@@ -89,5 +90,6 @@ def digest_reply(digest: Digest, zone: ZoneInfo) -> dict[str, Any]:
         "usual_events": facts.usual_events,
         "busiest_hour": facts.busiest_hour,
         "sayings": facts.sayings,
+        "saying_events": facts.saying_events,
         "updated_at": digest.updated_at.astimezone(zone),
     }

@@ -67,6 +67,8 @@ class SayingView:
 
     clock: str
     text: str
+    url: str | None
+    """Of the event; ``None``: it is not there any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from itertools import zip_longest
 from typing import Final
 
 from securitycamd.domain.digests import DayFacts, Digest, DigestState, category_words, in_numbers
@@ -81,11 +82,24 @@ def digest_context(
     site: Site,
     now: datetime,
     due: str | None,
+    there: frozenset[int],
     earlier: date | None,
     later: date | None,
     may_change: bool,
 ) -> DigestContext:
-    """One report; ``earlier`` and ``later`` are the days of those next to it, ``due`` as of the list."""
+    """One report.
+
+    Args:
+        digest: the report.
+        cameras: for the frame.
+        site: zone and name of the site.
+        now: the present, aware.
+        due: as of the list.
+        there: which of its events are still there.
+        earlier: the day of the report before it.
+        later: the day of the one after it.
+        may_change: whether the reader may have it written anew.
+    """
     facts, name = digest.facts, _day(digest.day, site, now)
     is_waiting = digest.state is DigestState.WAITING
     # Of a report that was never tried nothing is known, which is not that nothing happened.
@@ -109,7 +123,10 @@ def digest_context(
             CameraPart(camera, count(n), round(100 * n / max(facts.by_camera.values()), 1))
             for camera, n in facts.by_camera.items()
         ),
-        sayings=tuple(_saying(text) for text in facts.sayings),
+        sayings=tuple(
+            _saying(text, event_id if event_id in there else None)
+            for text, event_id in zip_longest(facts.sayings, facts.saying_events)
+        ),
         events_url=f"/?date={digest.day.isoformat()}",
         back=Action("All reports", DIGESTS_URL),
         earlier=None if earlier is None else Action(_day(earlier, site, now), digest_url(earlier)),
@@ -178,6 +195,6 @@ def _shares(facts: DayFacts) -> tuple[Share, ...]:
     return tuple(shares)
 
 
-def _saying(text: str) -> SayingView:
+def _saying(text: str, event_id: int | None) -> SayingView:
     clock, _, rest = text.partition(" ")
-    return SayingView(clock, rest)
+    return SayingView(clock, rest, None if event_id is None else f"/events/{event_id}")
