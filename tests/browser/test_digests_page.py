@@ -153,6 +153,7 @@ async def test_a_report_asked_for_by_keyboard_appears_by_itself_and_so_does_anot
     await card.focus()
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", level=1)).to_have_text("Yesterday")
+    await expect(page.locator(".page-head .sub")).to_contain_text(f"{YESTERDAY:%A} {YESTERDAY.day} {YESTERDAY:%B}")
 
 
 async def test_the_list_shows_a_report_once_it_is_there(reporter: Reporter, open_page: OpenPage) -> None:

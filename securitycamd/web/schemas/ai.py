@@ -158,7 +158,9 @@ def ai_reply(status: AiStatus, zone: ZoneInfo, *, paused: bool, now: datetime) -
         },
         "backlog": None
         if status.backlog is None
-        else _backlog(status.backlog, zone, now, is_held=paused or breaker.state is BreakerState.OPEN),
+        else _backlog(
+            status.backlog, zone, now, is_held=paused or not settings.enabled or breaker.state is BreakerState.OPEN
+        ),
     }
 
 

@@ -28,6 +28,7 @@ def describing_view(ai: AiStatus, tasks: Sequence[TaskReport], *, site: Site, no
         site: the zone.
         now: the present, aware.
     """
+    is_held = not ai.settings.enabled or is_paused(tasks) or ai.breaker.state is BreakerState.OPEN
     said = _OFF if not ai.settings.enabled else _PAUSED if is_paused(tasks) else _said(ai, site, now)
     return DescribingView(
         mood=said.mood,
@@ -35,7 +36,7 @@ def describing_view(ai: AiStatus, tasks: Sequence[TaskReport], *, site: Site, no
         reason=said.reason,
         next_step=said.next_step,
         command=PULL if ai.settings.enabled and ai.look and ai.look.missing_models else "",
-        facts=tuple(_facts(ai, now, is_held=is_paused(tasks) or ai.breaker.state is BreakerState.OPEN)),
+        facts=tuple(_facts(ai, now, is_held=is_held)),
     )
 
 

@@ -81,8 +81,8 @@ class DigestContext(PageContext):
     date: str
     """``2025-10-28``."""
     day: str
-    whole_date: str
-    """As a calendar says it."""
+    calendar_day: str
+    """As a calendar says it; empty where the day's name does."""
     so_far: str
     """That the day is not over, and what becomes of the report; empty once it is."""
     paragraphs: tuple[str, ...]
@@ -100,6 +100,7 @@ class DigestContext(PageContext):
     shares: tuple[Share, ...]
     cameras: tuple[CameraPart, ...]
     sayings: tuple[SayingView, ...]
+    sayings_title: str
     events_url: str
     back: Action
     earlier: Action | None

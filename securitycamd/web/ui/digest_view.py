@@ -26,6 +26,7 @@ PAGE_SIZE: Final = 20
 LEAD_LIMIT: Final = 260
 _ORDER: Final = (*Category, "pending")
 _DONE: Final = frozenset({DigestState.WRITTEN, DigestState.QUIET})
+_NUMBERS_ALONE: Final = " While AI descriptions are switched off, it tells the numbers."
 _WAITING: Final = "The report is being written."
 
 
@@ -66,7 +67,7 @@ def digests_context(
     )
     return DigestsContext(
         frame=frame("Reports", "digests", cameras=cameras, site=site, now=now),
-        summary=f"Each day's report comes at {due}." if due else "Reports are written when you ask for one.",
+        summary=f"{_when(due)}{'' if site.describes else _NUMBERS_ALONE}",
         cards=tuple(_card(digest, site, now) for digest in shown),
         has_waiting=any(digest.state is DigestState.WAITING for digest in shown),
         older_url=f"{DIGESTS_URL}?before={shown[-1].day.isoformat()}" if len(found) > PAGE_SIZE else None,
@@ -101,6 +102,7 @@ def digest_context(
         may_change: whether the reader may have it written anew.
     """
     facts, name = digest.facts, _day(digest.day, site, now)
+    calendar_day = f"{digest.day:%A} {digest.day.day} {digest.day:%B}"
     is_waiting = digest.state is DigestState.WAITING
     # Of a report that was never tried nothing is known, which is not that nothing happened.
     is_known = bool(facts.events) or digest.state in _DONE
@@ -108,7 +110,7 @@ def digest_context(
         frame=frame(f"Report of {name}", "digests", cameras=cameras, site=site, now=now),
         date=digest.day.isoformat(),
         day=name,
-        whole_date=f"{digest.day.day} {digest.day:%B} {digest.day.year}",
+        calendar_day="" if calendar_day in name else calendar_day,
         so_far=_so_far(due) if digest.day == today(site.zone, now) else "",
         paragraphs=tuple(part for part in digest.text.split("\n\n") if part),
         is_waiting=is_waiting,
@@ -127,6 +129,7 @@ def digest_context(
             _saying(text, event_id if event_id in there else None)
             for text, event_id in zip_longest(facts.sayings, facts.saying_events)
         ),
+        sayings_title=_sayings_title(digest),
         events_url=f"/?date={digest.day.isoformat()}",
         back=Action("All reports", DIGESTS_URL),
         earlier=None if earlier is None else Action(_day(earlier, site, now), digest_url(earlier)),
@@ -158,6 +161,10 @@ def _day(day: date, site: Site, now: datetime) -> str:
     return day_name(day_bounds(day, site.zone)[0], site.zone, now)
 
 
+def _when(due: str | None) -> str:
+    return f"Each day's report comes at {due}." if due else "Reports are written when you ask for one."
+
+
 def _so_far(due: str | None) -> str:
     again = f" Tomorrow at {due} this is written once more, about all of it." if due else ""
     return f"The day is not over.{again}"
@@ -170,6 +177,12 @@ def _trouble(digest: Digest, *, may_change: bool) -> str | None:
         advice = " Once that is mended, have it written anew." if may_change else ""
         return f"It could not be written: {digest.error}{advice}"
     return f"The report waits, and is tried again by itself: {digest.error}"
+
+
+def _sayings_title(digest: Digest) -> str:
+    if not digest.text:
+        return "What it is written from"
+    return "What it was written from" if digest.model else "Some of what was seen"
 
 
 def _compared(facts: DayFacts) -> str | None:

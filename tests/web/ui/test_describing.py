@@ -107,6 +107,8 @@ def test_a_backlog_is_told_with_an_estimate() -> None:
     assert {"Done": "about 2 h after it goes on"}.items() <= {
         fact.label: fact.value for fact in view(replace(WELL, backlog=waiting), TaskState.PAUSED).facts
     }.items()
+    off = replace(WELL, backlog=waiting, settings=AnalyserSettings(enabled=False))
+    assert facts(off)["Done"] == "about 2 h after it goes on"
     behind = facts(replace(WELL, backlog=replace(waiting, seconds_left=None, keeps_up=False)))
     assert behind["Done"] == "never at this pace; smaller models are faster"
     unknown = facts(replace(WELL, backlog=replace(waiting, seconds_left=None, seconds_each=None, keeps_up=None)))
