@@ -12,6 +12,7 @@ PAGES: Final = {
     "strays": "/storage/strays",
     "logs": "/logs",
     "system": "/system",
+    "describe again": "/system/describe-again",
     "live camera": "/live/{camera}",
     "digests": "/digests",
     "docs": "/docs",

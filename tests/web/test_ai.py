@@ -116,6 +116,30 @@ async def test_events_are_described_once_more(make_site: Any) -> None:
         assert (await site.json("GET", f"/api/v1/events/{events[1]}/analysis"))["state"] == "again"
 
 
+async def test_the_page_describes_a_range_once_more(make_site: Any) -> None:
+    async with OllamaServer() as server:
+        site = await make_site(analyser={"url": server.url})
+        await site.register()
+        for second in range(3):
+            await event_with_stills(site, second)
+            await describe(site)
+        address = "/system/describe-again"
+        for form, queued, words in (
+            ({"camera_id": "camera_1", "start_date": "2025-10-28", "end_date": "2025-10-28"}, 3, "3 events wait to be"),
+            ({"end_date": "2025-10-27"}, 0, "No event with both pictures fits that."),
+            ({"only_failed": "yes"}, 0, "No event with both pictures fits that."),
+            ({"camera_id": "", "start_date": "", "end_date": ""}, 3, "3 events wait to be"),
+        ):
+            async with site.client.post(address, data=form) as response:
+                assert (response.status, response.url.query_string) == (200, f"queued={queued}")
+                assert words in await response.text()
+        for wrong, status in (({"camera_id": "camera_9"}, 404), ({"start_date": "soon"}, 422)):
+            async with site.client.post(address, data=wrong) as response:
+                assert response.status == status
+        async with site.client.get(f"{address}?queued=x") as response:
+            assert "wait to be" not in await response.text()
+
+
 @pytest.mark.parametrize("body", [{"date": "someday"}, {"next": "nowhere"}, {"camera_id": "../x"}, {"start_date": "x"}])
 async def test_a_rerun_of_nothing_that_can_be_is_refused(site: Site, body: dict[str, str]) -> None:
     await site.json("POST", f"{AI}/rerun", json=body, status=422)
