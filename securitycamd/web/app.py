@@ -8,6 +8,7 @@ from aiohttp import web
 from securitycamd.web import (
     camera_pages,
     digest_pages,
+    docs_pages,
     event_pages,
     gallery_pages,
     keys,
@@ -77,6 +78,7 @@ ALL_ROUTES: Final[list[Route]] = [
     *static.ROUTES,
     *gallery_pages.ROUTES,
     *pages.ROUTES,
+    *docs_pages.ROUTES,
     *live_socket.ROUTES,
     *live_pages.ROUTES,
     *event_pages.ROUTES,
@@ -110,7 +112,8 @@ def make_app(parts: keys.Parts) -> web.Application:
     app.on_shutdown.append(end_streams)
     app[reference.DOCUMENT] = reference.Document(API_ROUTES, parts.settings.current.site.name)
     app[keys.ASSETS] = assets = read_assets()
-    finish_environment(aiohttp_jinja2.setup(app, **environment_options()), assets)
+    environment = finish_environment(aiohttp_jinja2.setup(app, **environment_options()), assets)
+    app[docs_pages.REFERENCE] = docs_pages.Reference(app[reference.DOCUMENT], environment)
     live_socket.install(app)
     add_routes(app, ALL_ROUTES)
     return app

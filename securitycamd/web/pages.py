@@ -18,7 +18,7 @@ from securitycamd.web.registry import MARK, PRINCIPAL, Call, Route
 from securitycamd.web.theme import chosen_theme
 from securitycamd.web.ui.contexts import PageContext, Site
 from securitycamd.web.ui.describing_view import is_paused
-from securitycamd.web.ui.frame import docs_context, error_context
+from securitycamd.web.ui.frame import error_context
 from securitycamd.web.ui.storage_view import storage_context
 
 PACKED_FROM_BYTES: Final = 8_000
@@ -66,12 +66,6 @@ async def storage(call: Call[None, None, None]) -> web.Response:
     return render(call.request, context)
 
 
-async def docs(call: Call[None, None, None]) -> web.Response:
-    """The interactive API reference."""
-    cameras = await cameras_if_known(call.request, call.principal)
-    return render(call.request, docs_context(cameras, site=site_of(call.request), now=datetime.now(UTC)))
-
-
 async def cameras_if_known(request: web.Request, principal: Principal) -> list[Camera] | None:
     """The cameras for the frame of a page that has something to say without the database, too."""
     if principal.role < Audience.VIEWER:
@@ -100,5 +94,4 @@ async def error_page(request: web.Request, status: int, title: str, sentence: st
 
 ROUTES: Final = [
     Route("GET", "/retention", Audience.OPERATOR, "What is kept, and what goes next", storage, page=True),
-    Route("GET", "/docs", Audience.PUBLIC, "The API reference", docs, page=True),
 ]

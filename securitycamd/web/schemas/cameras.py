@@ -16,8 +16,8 @@ class CameraRegister(Input):
     """What an agent says of itself at each start."""
 
     camera_id: CameraId
-    name: Annotated[str, Field(min_length=1, max_length=100)]
-    location: Annotated[str, Field(min_length=1, max_length=200)]
+    name: Annotated[str, Field(min_length=1, max_length=100, examples=["Front walk"])]
+    location: Annotated[str, Field(min_length=1, max_length=200, examples=["North side"])]
     ip_address: Annotated[str, Field(max_length=45, examples=["192.168.1.31"])]
 
 

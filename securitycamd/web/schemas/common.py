@@ -11,7 +11,10 @@ from securitycamd.domain.names import CAMERA_ID_PATTERN
 from securitycamd.domain.times import EARLIEST, Span, day_bounds, next_microsecond
 from securitycamd.web.registry import Input, Reply
 
-CameraId = Annotated[str, Field(pattern=CAMERA_ID_PATTERN, description="1-50 letters, digits and underscores")]
+CameraId = Annotated[
+    str,
+    Field(pattern=CAMERA_ID_PATTERN, description="1-50 letters, digits and underscores", examples=["camera_1"]),
+]
 
 
 def _iso_time(value: Any) -> datetime:
@@ -77,7 +80,7 @@ class Problem(Reply):
 class CameraPath(Input):
     """``{camera_id}``; what no camera can be called is simply not found."""
 
-    camera_id: str
+    camera_id: Annotated[str, Field(examples=["camera_1"])]
 
 
 def local(moment: datetime | None, zone: ZoneInfo) -> datetime | None:

@@ -26,12 +26,16 @@ class LogEntry(Input):
 
     model_config = ConfigDict(extra="ignore", frozen=True, str_strip_whitespace=True)
 
-    source: Annotated[str, Field(min_length=1, max_length=100)]
+    source: Annotated[str, Field(min_length=1, max_length=100, examples=["camera_1"])]
     timestamp: IsoTime
     level: LogLevel
     message: Annotated[
         str,
-        Field(min_length=1, description=f"trimmed; not blank; kept up to {MESSAGE_LIMIT} characters"),
+        Field(
+            min_length=1,
+            description=f"trimmed; not blank; kept up to {MESSAGE_LIMIT} characters",
+            examples=["Motion detected"],
+        ),
         AfterValidator(_cut),
     ]
 

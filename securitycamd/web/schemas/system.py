@@ -132,7 +132,7 @@ class TaskReply(Reply):
 class TaskPath(Input):
     """``{name}/{action}``."""
 
-    name: str
+    name: Annotated[str, Field(examples=["converter"])]
     action: Literal["pause", "resume", "run-now"]
 
 

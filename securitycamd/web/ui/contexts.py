@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import ClassVar, Literal
 from zoneinfo import ZoneInfo
 
+from markupsafe import Markup
+
 from securitycamd.domain.names import Category
 from securitycamd.settings import Settings
 
@@ -207,6 +209,8 @@ class DocsContext(PageContext):
 
     frame: Frame
     document_url: str
+    reference: Markup
+    """``reference.html``, rendered before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
+from markupsafe import Markup
+
 from securitycamd.domain.models import Camera
 from securitycamd.domain.names import CameraStatus
 from securitycamd.web.ui.contexts import (
@@ -146,9 +148,9 @@ def error_context(
     )
 
 
-def docs_context(cameras: Sequence[Camera] | None, *, site: Site, now: datetime) -> DocsContext:
-    """The API reference."""
-    return DocsContext(frame("API docs", "docs", cameras=cameras, site=site, now=now), OPENAPI_URL)
+def docs_context(reference: Markup, cameras: Sequence[Camera] | None, *, site: Site, now: datetime) -> DocsContext:
+    """The API reference, its body made before."""
+    return DocsContext(frame("API docs", "docs", cameras=cameras, site=site, now=now), OPENAPI_URL, reference)
 
 
 def rail_context(cameras: Sequence[Camera], *, site: Site, now: datetime) -> RailContext:
