@@ -143,11 +143,19 @@ const parts = ({ React }) => ({
   },
 });
 
+// Its headings stand below ours, and what it lets move sideways is reached by keyboard.
+function fit(domNode) {
+  const levels = { H3: 3, H4: 3, H5: 4 };
+  for (const heading of domNode.querySelectorAll(":is(h3, h4, h5):not([aria-level])")) {
+    heading.setAttribute("aria-level", levels[heading.tagName]);
+  }
+  for (const text of domNode.querySelectorAll("pre:not([tabindex])")) text.tabIndex = 0;
+}
+
 async function tryOut(button, id) {
   const place = element("div", { class: "tool" }, element("p", { class: "wait" }, "The interactive reference is being fetched ..."));
   const close = element("button", { class: "icon-button", type: "button", "aria-label": "Close" }, icon("close"));
-  const title = id ? document.getElementById(id).querySelector(".what").textContent : "Interactive reference";
-  const head = element("header", {}, element("h2", { id: "trial-title" }, title), close);
+  const head = element("header", {}, element("h2", { id: "trial-title" }, id ? "Try it" : "Interactive reference"), close);
   const dialog = element("dialog", { class: "dialog trial", "aria-labelledby": "trial-title" }, head, place);
   close.addEventListener("click", () => dialog.close());
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
@@ -158,10 +166,7 @@ async function tryOut(button, id) {
     const spec = partOf(await fetched(), id);
     const domNode = element("div", { class: id ? "one" : "all" });
     place.replaceChildren(domNode);
-    // Its headings stand below ours.
-    new MutationObserver(() => {
-      for (const heading of domNode.querySelectorAll("h3:not([aria-level]), h4:not([aria-level])")) heading.setAttribute("aria-level", "3");
-    }).observe(domNode, { childList: true, subtree: true });
+    new MutationObserver(() => fit(domNode)).observe(domNode, { childList: true, subtree: true });
     SwaggerUIBundle({
       spec,
       domNode,
@@ -178,5 +183,6 @@ async function tryOut(button, id) {
     button.focus();
   }
 }
+
 const all = document.getElementById("try-all");
 all.addEventListener("click", () => tryOut(all));

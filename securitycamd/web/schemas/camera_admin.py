@@ -20,7 +20,9 @@ from securitycamd.web.schemas.common import local
 class CameraChange(Input):
     """What an operator says of a camera; what is left out stays."""
 
-    name: Annotated[str | None, Field(max_length=100, description="empty: as the agent calls it", examples=["Front walk"])] = None
+    name: Annotated[
+        str | None, Field(max_length=100, description="empty: as the agent calls it", examples=["Front walk"])
+    ] = None
     location: Annotated[str | None, Field(max_length=200, description="empty: as the agent says")] = None
     hidden: Annotated[bool | None, Field(description="keep it out of lists; it records on")] = None
 

@@ -46,19 +46,21 @@ def example(schema: Schema, schemas: Schemas) -> Any:
         return {name: example(schema["properties"][name], schemas) for name in names}
     if "items" in schema:
         return [example(schema["items"], schemas)]
-    for key in ("examples", "enum"):
-        if schema.get(key):
-            return schema[key][0]
+    given = [*schema.get("examples", ()), *schema.get("enum", ())]
     if schema.get("default") is not None:
-        return schema["default"]
-    match schema.get("type"):
-        case "boolean":
-            return True
-        case "integer" | "number":
-            return schema.get("minimum", 1) or 1
-        case "string":
-            return _FORMATS.get(schema.get("format", ""), "text")
-    return {}
+        given.append(schema["default"])
+    return given[0] if given else _typical(schema)
+
+
+def _typical(schema: Schema) -> Any:
+    number = schema.get("minimum", 1) or 1
+    typical = {
+        "boolean": True,
+        "integer": number,
+        "number": number,
+        "string": _FORMATS.get(schema.get("format", ""), "text"),
+    }
+    return typical.get(schema.get("type", ""), {})
 
 
 def _text(value: Any) -> str:

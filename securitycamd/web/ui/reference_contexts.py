@@ -47,22 +47,21 @@ class FieldGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class ReplyView:
-    """A reply of a call that went well."""
+class Status:
+    """A status of HTTP, and what it means here."""
 
-    status: str
+    code: str
     meaning: str
-    types: tuple[TypePart, ...]
-    says: tuple[Phrase, ...]
-    fields: tuple[FieldView, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """A reply of one that did not."""
+class ReplyView:
+    """What is answered when all went well, or, of health, also when not."""
 
-    status: str
-    meaning: str
+    statuses: tuple[Status, ...]
+    types: tuple[TypePart, ...]
+    says: tuple[Phrase, ...]
+    fields: tuple[FieldView, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,7 @@ class Operation:
     says: tuple[Phrase, ...]
     groups: tuple[FieldGroup, ...]
     replies: tuple[ReplyView, ...]
-    failures: tuple[Failure, ...]
+    failures: tuple[Status, ...]
     example: str
     """A command that makes it."""
 

@@ -7,13 +7,13 @@ from typing import Any, Final
 from securitycamd.web.ui.call_examples import curl
 from securitycamd.web.ui.reference_contexts import (
     Chapter,
-    Failure,
     FieldGroup,
     ModelView,
     Operation,
     PathPart,
     ReferenceContext,
     ReplyView,
+    Status,
     TypePart,
 )
 from securitycamd.web.ui.schema_words import Schemas, model_url, phrases, title_of
@@ -51,8 +51,12 @@ def reference_context(document: Mapping[str, Any]) -> ReferenceContext:
 
 def _operation(method: str, path: str, operation: Mapping[str, Any], schemas: Schemas) -> Operation:
     audience, who = _WHO[operation["x-audience"]]
-    replies = {
-        status: reply for status, reply in operation["responses"].items() if "application/json" in reply["content"]
+    responses = operation["responses"]
+    replies = {code: reply for code, reply in responses.items() if "application/json" in reply["content"]}
+    # What is answered alike is told once.
+    alike = {
+        str(reply["content"]): [code for code, other in replies.items() if other["content"] == reply["content"]]
+        for reply in replies.values()
     }
     return Operation(
         anchor=operation["operationId"],
@@ -63,12 +67,8 @@ def _operation(method: str, path: str, operation: Mapping[str, Any], schemas: Sc
         who=who,
         says=phrases(operation.get("description", "")),
         groups=_groups(operation, schemas),
-        replies=tuple(_reply(status, reply, schemas) for status, reply in replies.items()),
-        failures=tuple(
-            Failure(status, reply["description"])
-            for status, reply in operation["responses"].items()
-            if status not in replies
-        ),
+        replies=tuple(_reply({code: replies[code] for code in codes}, schemas) for codes in alike.values()),
+        failures=_statuses({code: reply for code, reply in responses.items() if code not in replies}),
         example=curl(method, path, operation, schemas),
     )
 
@@ -104,11 +104,15 @@ def _groups(operation: Mapping[str, Any], schemas: Schemas) -> tuple[FieldGroup,
     return tuple(groups)
 
 
-def _reply(status: str, reply: Mapping[str, Any], schemas: Schemas) -> ReplyView:
-    model, types = schemas.whole(reply["content"]["application/json"]["schema"])
+def _statuses(responses: Mapping[str, Any]) -> tuple[Status, ...]:
+    return tuple(Status(code, response["description"]) for code, response in responses.items())
+
+
+def _reply(responses: Mapping[str, Any], schemas: Schemas) -> ReplyView:
+    model, types = schemas.whole(next(iter(responses.values()))["content"]["application/json"]["schema"])
     model = model or {}
     says = phrases(model.get("description", ""))
-    return ReplyView(status, reply["description"], types, says, schemas.fields(model, is_asked=False))
+    return ReplyView(_statuses(responses), types, says, schemas.fields(model, is_asked=False))
 
 
 def _models(schemas: Schemas) -> tuple[ModelView, ...]:
