@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import zlib
 from datetime import UTC, datetime
 from typing import Final
@@ -22,7 +23,9 @@ from securitycamd.web.ui.reference_view import reference_context
 def render_reference(document: bytes, environment: jinja2.Environment) -> str:
     """The reference's HTML, of the document as it is served. Takes some hundredths of a second: not for the loop."""
     context = reference_context(json.loads(document))
-    return environment.get_template(context.template).render(context.values())
+    html = environment.get_template(context.template).render(context.values())
+    # Between the lines of the template: to a browser thousands of pieces of text, a tenth of a second on a phone.
+    return re.sub(r">\n+<", "><", html)
 
 
 class Reference:

@@ -28,7 +28,7 @@ for (const call of calls) {
 
 const find = document.getElementById("find");
 const found = document.getElementById("found");
-const texts = new Map(calls.map((call) => [call, textOf(call)]));
+const texts = new Map(); // filled when somebody first looks for something: it takes a phone a moment
 
 function textOf(call) {
   const parts = [call.querySelector("summary"), call.querySelector(".says"), ...call.querySelectorAll(".fields li > code")];
@@ -38,7 +38,8 @@ function textOf(call) {
 function show(text) {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   let count = 0;
-  for (const [call, told] of texts) {
+  for (const call of calls) {
+    const told = texts.get(call) ?? texts.set(call, textOf(call)).get(call);
     call.hidden = !words.every((word) => told.includes(word));
     count += !call.hidden;
   }

@@ -24,8 +24,6 @@ LIMIT_MS: Final = 1000.0
 LIMIT_SHIFT: Final = 0.001
 LIMIT_BYTES: Final = 150_000
 SETTLE_MS: Final = 2500
-# The API reference is a vendored tool of 400 kB, read by programmers; it is told of, and held to the times alone.
-UNWEIGHED: Final = frozenset({"docs"})
 
 _WATCH: Final = """
 window.seen = {paint: 0, what: "", shift: 0, moved: []};
@@ -94,7 +92,7 @@ async def _measure(url: str, paths: dict[str, str], turns: int) -> int:
                 worst, shift = max(each.paint_ms for each in seen), max(each.shift for each in seen)
                 weight = max(each.size_bytes for each in seen)
                 is_missed = middle > LIMIT_MS or shift > LIMIT_SHIFT
-                is_missed |= weight > LIMIT_BYTES and name not in UNWEIGHED
+                is_missed |= weight > LIMIT_BYTES
                 missed += is_missed
                 moved = sorted({name for each in seen for name in each.moved})
                 mark = f"  <- missed{', moved: ' + ', '.join(moved) if moved else ''}" if is_missed else ""

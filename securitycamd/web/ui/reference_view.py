@@ -32,7 +32,7 @@ _PLACES: Final = {"path": "In the path", "query": "In the query"}
 
 def reference_context(document: Mapping[str, Any]) -> ReferenceContext:
     """All of the document; not for the loop."""
-    schemas = Schemas(document["components"]["schemas"])
+    schemas = Schemas(document)
     schemas.link(PROBLEM)
     by_chapter: dict[str, list[Operation]] = {tag["name"]: [] for tag in document["tags"]}
     for path, methods in document["paths"].items():

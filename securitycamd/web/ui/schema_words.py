@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -32,8 +33,12 @@ def model_url(name: str) -> str:
 class Schemas:
     """The models of a document, and which of them somebody was sent to."""
 
-    def __init__(self, models: Mapping[str, Schema]) -> None:
-        self._models = models
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._models: Mapping[str, Schema] = document["components"]["schemas"]
+        uses = Counter(
+            name for methods in document["paths"].values() for call in methods.values() for name in _used(call)
+        )
+        self._shared = {name for name, count in uses.items() if count > 1}
         self.wanted: list[str] = []
         """The models that were linked, each once, in that order."""
 
@@ -53,10 +58,10 @@ class Schemas:
         return model_url(name)
 
     def whole(self, schema: Schema) -> tuple[Schema | None, tuple[TypePart, ...]]:
-        """The one model that a body or a reply is made of, if so, and the type in words, which then needs no link."""
+        """The type in words, and the model whose fields are told there and then: that of one call alone."""
         inner = schema.get("items", schema)
         name = _referred(inner)
-        if name is None or "properties" not in self._models[name]:
+        if name is None or name in self._shared or "properties" not in self._models[name]:
             return None, self.types(schema)
         before = (TypePart("list of "),) if inner is not schema else ()
         return self._models[name], (*before, TypePart(title_of(name)))
@@ -124,6 +129,13 @@ class Schemas:
 def title_of(name: str) -> str:
     """A model's own name: of two of the same name the document tells them apart by where they are from."""
     return name.rpartition("__")[2]
+
+
+def _used(call: Mapping[str, Any]) -> set[str]:
+    """The models that a call takes and answers with."""
+    parts = [call.get("requestBody", {}), *call["responses"].values()]
+    schemas = [content["schema"] for part in parts for content in part.get("content", {}).values()]
+    return {name for schema in schemas if (name := _referred(schema.get("items", schema))) is not None}
 
 
 def _referred(schema: Schema) -> str | None:

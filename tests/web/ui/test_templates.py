@@ -12,6 +12,7 @@ import jinja2
 import pytest
 from blockbuster import blockbuster_ctx
 from jinja2 import meta, nodes
+from markupsafe import Markup
 
 from securitycamd.domain.names import Category
 from securitycamd.resources import resource
@@ -165,7 +166,7 @@ def test_a_missing_name_is_an_error(environment: jinja2.Environment) -> None:
 
 async def test_rendering_reads_nothing(render: Callable[[PageContext], str]) -> None:
     with blockbuster_ctx():
-        assert "API docs" in render(docs_context(CAMERAS, site=SITE, now=NOW))
+        assert "API docs" in render(docs_context(Markup(""), CAMERAS, site=SITE, now=NOW))
 
 
 def test_styles_and_scripts_are_small() -> None:
