@@ -46,6 +46,11 @@ async def _compare(page: Page) -> None:
     await page.locator("#show-swipe").click()
 
 
+async def _try_out(page: Page) -> None:
+    await page.locator("#health [data-try]").click()
+    await page.locator(".trial .execute").click()
+
+
 STATES: Final[dict[str, tuple[str, Act | None]]] = {name: (path, None) for name, path in PAGES.items()} | {
     "events list": ("/?view=list", None),
     "events found": ("/?q=people", None),
@@ -62,6 +67,8 @@ STATES: Final[dict[str, tuple[str, Act | None]]] = {name: (path, None) for name,
     "live wall": ("/live?watch=all", None),
     "live absent": ("/live/{absent}", None),
     "logs found": ("/logs?q=share", None),
+    "docs call": ("/docs#create", None),
+    "docs trial": ("/docs#health", _try_out),
     "report": ("/digests/{yesterday}", None),
 }
 NEW_SITE: Final = ("events", "cameras", "live", "logs", "digests", "storage", "system")
@@ -91,7 +98,7 @@ async def shoot(url: str, states: dict[str, tuple[str, Act | None]], folder: Pat
                         await act(page)
                         await page.wait_for_timeout(SETTLE_MS)
                     target = folder / f"{name}-{theme}-{size[0]}.png"
-                    await page.screenshot(path=str(target), full_page=name != "docs" and act is None)
+                    await page.screenshot(path=str(target), full_page=act is None)
                     print(target, flush=True)
                     await context.close()
         await chromium.close()
