@@ -144,13 +144,16 @@ const parts = ({ React }) => ({
   },
 });
 
-// Its headings stand below ours, and what it lets move sideways is reached by keyboard.
+// Its headings stand below ours; what it lets move sideways is reached by keyboard, and its fields have names.
 function fit(domNode) {
   const levels = { H3: 3, H4: 3, H5: 4 };
   for (const heading of domNode.querySelectorAll(":is(h3, h4, h5):not([aria-level])")) {
     heading.setAttribute("aria-level", levels[heading.tagName]);
   }
   for (const text of domNode.querySelectorAll("pre:not([tabindex])")) text.tabIndex = 0;
+  for (const field of domNode.querySelectorAll(":is(textarea, select, input):not([aria-label], [id])")) {
+    field.setAttribute("aria-label", field.closest("tr[data-param-name]")?.dataset.paramName ?? "Body");
+  }
 }
 
 async function tryOut(button, id) {
