@@ -1,5 +1,6 @@
 """The API reference as a page, made of our own document and of a hostile one."""
 
+import asyncio
 import json
 import re
 import shlex
@@ -11,9 +12,9 @@ import jinja2
 import pytest
 from pydantic import TypeAdapter
 
-from securitycamd.web.api.reference import render_document
+from securitycamd.web.api.reference import Document, render_document
 from securitycamd.web.app import API_ROUTES
-from securitycamd.web.docs_pages import render_reference
+from securitycamd.web.docs_pages import Reference, render_reference
 from securitycamd.web.registry import Route
 from securitycamd.web.ui.call_examples import SERVER
 from securitycamd.web.ui.reference_contexts import FieldView, ReferenceContext
@@ -178,3 +179,19 @@ def test_what_several_calls_answer_with_is_told_once_among_the_models(context: R
     assert [field.name for field in timeline.fields] == ["step", "start", "end", "total", "buckets"]
     required = {field.name: field.is_required for field in calls["create"].groups[0].fields}
     assert required == {"camera_id": True, "timestamp": True, "motion_score": True, "confidence_score": False}
+
+
+async def test_who_goes_away_does_not_take_it_from_the_others(environment: jinja2.Environment) -> None:
+    reference = Reference(Document(API_ROUTES, "Home"), environment)
+    first = asyncio.create_task(reference.html("http://nvr:8000"))
+    second = asyncio.create_task(reference.html("http://[fd00::1]:8000"))
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    assert first.cancelled()
+    # One text, told to each with the address they use.
+    theirs = await second
+    assert "curl &#39;http://[fd00::1]:8000/api/v1/health&#39;" in theirs
+    again = await reference.html("http://nvr:8000")
+    assert again == theirs.replace("http://[fd00::1]:8000", "http://nvr:8000")
+    assert ".invalid" not in again
