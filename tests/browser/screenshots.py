@@ -98,7 +98,7 @@ async def shoot(url: str, states: dict[str, tuple[str, Act | None]], folder: Pat
                         await act(page)
                         await page.wait_for_timeout(SETTLE_MS)
                     target = folder / f"{name}-{theme}-{size[0]}.png"
-                    await page.screenshot(path=str(target), full_page=act is None)
+                    await page.screenshot(path=str(target), full_page=act is None and not name.startswith("docs"))
                     print(target, flush=True)
                     await context.close()
         await chromium.close()
