@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, get_origin
 
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
@@ -96,7 +96,11 @@ def _errors(route: Route) -> dict[int, str]:
     if route.path_model is not None or route.query_model is not None or route.body is not None:
         errors[422] = "A field, parameter or the JSON itself is wrong"
     if route.body is not None:
-        errors |= {400: "The batch is empty", 413: "The body is too large"}
+        is_batch = get_origin(route.body) is list
+        errors |= {
+            400: "The batch is empty, or cannot be read" if is_batch else "The body cannot be read",
+            413: "The body is too large",
+        }
     if route.streams:
         errors[413] = "The file is too large"
     if route.conflict:

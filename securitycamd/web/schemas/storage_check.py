@@ -18,7 +18,7 @@ class CheckRepair(Input):
     )
 
 
-class FindingReply(Reply):
+class CheckFindingReply(Reply):
     """One thing that is wrong."""
 
     kind: FindingKind
@@ -45,7 +45,7 @@ class CheckReply(Reply):
     counts: Annotated[dict[FindingKind, int], Field(description="findings by kind")]
     mended: dict[FindingKind, int]
     left: Annotated[int, Field(description="findings that were not mended")]
-    findings: Annotated[list[FindingReply], Field(description="the first 500")]
+    findings: Annotated[list[CheckFindingReply], Field(description="the first 500")]
     skipped: Annotated[
         list[str], Field(description="cameras whose folders cannot be judged now; what they hold is not counted")
     ]
