@@ -3,7 +3,7 @@
 # make run    set up, then run the daemon with config/securitycamd.toml
 # make bench  set up, then measure speed against a million events
 # make coverage  the tests, and which lines no test runs
-# make screenshots  a picture of every page in both themes and two widths, in var/screenshots
+# make screenshots  a picture of every page and its states in both themes and two widths, in var/screenshots
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c

@@ -75,6 +75,36 @@ NEW_SITE: Final = ("events", "cameras", "live", "logs", "digests", "storage", "s
 """Pages of a site without cameras."""
 WITHOUT_STORAGE: Final = ("events", "event", "storage", "system")
 WITHOUT_DATABASE: Final = ("events", "system", "docs")
+README_IMAGES: Final = Path(__file__).parents[2] / "docs" / "images"
+README: Final[dict[str, tuple[str, str, tuple[int, int]]]] = {
+    "events": ("events", "light", WIDE),
+    "event": ("event", "dark", WIDE),
+    "live": ("live wall", "dark", WIDE),
+    "phone-events": ("events", "dark", NARROW),
+    "phone-event": ("event", "light", NARROW),
+    "phone-camera": ("camera", "dark", NARROW),
+}
+"""Pictures of the README: a state, a theme, a window."""
+README_QUALITY: Final = 82
+
+
+async def picture_readme(url: str, places: dict[str, str], folder: Path) -> None:
+    """The pictures of the README: what a window shows, as JPEG."""
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        for name, (state, theme, size) in README.items():
+            page = await chromium.new_page(
+                viewport={"width": size[0], "height": size[1]},
+                color_scheme="dark" if theme == "dark" else "light",
+                is_mobile=size == NARROW,
+                has_touch=size == NARROW,
+                device_scale_factor=2 if size == NARROW else 1,
+            )
+            await page.goto(url + STATES[state][0].format(**places))
+            await page.wait_for_timeout(2 * SETTLE_MS)
+            await page.screenshot(path=str(folder / f"{name}.jpg"), type="jpeg", quality=README_QUALITY)
+            print(folder / f"{name}.jpg", flush=True)
+        await chromium.close()
 
 
 async def shoot(url: str, states: dict[str, tuple[str, Act | None]], folder: Path) -> None:
@@ -131,6 +161,11 @@ def _chosen(names: tuple[str, ...], prefix: str, site: Showcase | None) -> dict[
     return {f"{prefix} {name}": (STATES[name][0].format(**places), None) for name in names}
 
 
+def _take_for_readme(state: Path) -> None:
+    with showcase(state / "a") as site:
+        asyncio.run(picture_readme(site.world.url, site.places, README_IMAGES))
+
+
 def _take(folder: Path, state: Path, only: list[str] | None) -> None:
     with showcase(state / "a") as site:
         wanted = {name: (path.format(**site.places), act) for name, (path, act) in STATES.items()}
@@ -150,11 +185,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=Path("var/screenshots"))
     parser.add_argument("--only", action="append", choices=sorted(STATES), help="pages to take; all when left out")
+    parser.add_argument("--readme", action="store_true", help="take the pictures of the README, and no others")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     state = Path(tempfile.mkdtemp(prefix="scs-"))
     try:
-        _take(arguments.folder, state, arguments.only)
+        if arguments.readme:
+            _take_for_readme(state)
+        else:
+            _take(arguments.folder, state, arguments.only)
     finally:
         shutil.rmtree(state)
 
