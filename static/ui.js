@@ -7,6 +7,7 @@
 //   send(method, url, body)               JSON to our own server; its JSON, or an Error with a sentence for people
 //   fragment(url)                         HTML of our own server, as a DocumentFragment
 //   toast(text, {kind, action: {label, run}, seconds})     kind: "" or "bad"; action: undo and the like
+//   undo()                                does what the newest message offers, as its button does
 //   ask({title, text, points, label, danger})              a confirmation; resolves to true or false
 //   dialog(title, ...nodes)               any other question; resolves by its own "close" event and returnValue
 //   closeLikeMenus(details)               what opens over the page closes by Escape or a touch beside it
@@ -104,10 +105,15 @@ export async function fragment(url) {
 export function toast(text, { kind = "", action = null, seconds = action ? 10 : 5 } = {}) {
   const shown = element("div", { class: `toast ${kind}` }, element("span", {}, text));
   let timer;
-  const go = () => shown.remove();
+  let from = null;
+  const go = () => {
+    const hadFocus = shown.contains(document.activeElement);
+    shown.remove();
+    if (hadFocus) from?.focus({ preventScroll: true });
+  };
   const wait = () => (timer = setTimeout(go, seconds * 1000));
   if (action) {
-    const button = element("button", { type: "button" }, action.label);
+    const button = element("button", { type: "button", "data-toast-act": true }, action.label);
     button.addEventListener("click", () => {
       go();
       action.run();
@@ -117,12 +123,20 @@ export function toast(text, { kind = "", action = null, seconds = action ? 10 : 
   const close = element("button", { type: "button", class: "icon-button", "aria-label": "Close this message" }, icon("close"));
   close.addEventListener("click", go);
   shown.append(close);
+  // Where the focus came from it goes again.
+  shown.addEventListener("focusin", (event) => shown.contains(event.relatedTarget) || (from = event.relatedTarget));
   for (const kind of ["pointerenter", "focusin"]) shown.addEventListener(kind, () => clearTimeout(timer));
   for (const kind of ["pointerleave", "focusout"]) shown.addEventListener(kind, wait);
   while (region.children.length >= 3) region.firstChild.remove();
   region.append(shown);
   wait();
   return go;
+}
+
+// Does what the newest message offers; false when none offers anything.
+export function undo() {
+  const offered = region.querySelectorAll("[data-toast-act]");
+  return offered.length ? void offered[offered.length - 1].click() : false;
 }
 
 export function dialog(title, ...children) {

@@ -40,14 +40,15 @@ export function name(item) {
 }
 
 export function swap(old, next) {
-  const hadFocus = old.contains(document.activeElement);
+  const focused = old.contains(document.activeElement) ? document.activeElement : null;
   const before = old.querySelector("img");
   const after = next.querySelector("img");
   // The same picture stays, so that nothing flickers.
   if (before && after && before.getAttribute("src") === after.getAttribute("src") && before.complete) after.replaceWith(before);
   old.replaceWith(next);
   pick(next, selected.has(idOf(next)));
-  if (hadFocus) next.querySelector(".card").focus({ preventScroll: true });
+  const again = focused?.dataset.do ? `[data-do="${focused.dataset.do}"]` : focused?.matches("input") ? ".pick input" : ".card";
+  if (focused) next.querySelector(again)?.focus({ preventScroll: true });
 }
 
 // Bring the children of an element to what is wanted, moving none that may stay.

@@ -2,6 +2,7 @@
 import { ask, fragment, keys, retell, send, toast } from "../ui.js";
 import { watch } from "../stream.js";
 import { Player } from "./event-player.js";
+import { lookedAt } from "./event-seen.js";
 import { compare, enlarge } from "./event-stills.js";
 
 const page = document.querySelector(".event-page");
@@ -259,6 +260,7 @@ addEventListener("touchend", (event) => {
   if (isSwipe) go(across > 0 ? "earlier" : "later");
 }, { passive: true });
 
+lookedAt(id);
 for (const [name, wire] of Object.entries(wiring)) wire($(`[data-part="${name}"]`));
 try {
   if (sessionStorage.getItem(REMOVED)) toast("The event was removed.");

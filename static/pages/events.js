@@ -1,12 +1,15 @@
 // The gallery while it is shown: new events and their progress, review, selection, keys. All of it can be read and
 // filtered without this.
-import { ask, counted, dialog, element, fragment, icon, keys, retell, send, toast } from "../ui.js";
+import { ask, counted, element, fragment, icon, keys, retell, send, toast, undo } from "../ui.js";
 import { watch } from "../stream.js";
+import { askNote } from "./event-note.js";
+import { lastLookedAt } from "./event-seen.js";
 import { gallery, idOf, itemOf, items, list, mayChange, merge, name, nameOf, pick, prepare, said, selected, swap } from "./event-cards.js";
 
 const fresh = document.getElementById("fresh");
 const settings = gallery.dataset;
 const showsNew = settings.showsNew === "1";
+const asksMore = settings.asksMore === "1";
 const chosen = new Set(settings.cameras ? settings.cameras.split(",") : []);
 
 // --- the list as it is now ----------------------------------------------------------------------------------------------
@@ -33,6 +36,28 @@ function mergeList(next) {
   });
   for (const id of selected) if (!itemOf(id)) selected.delete(id);
   tellSelection();
+}
+
+// When a card goes, the hand that was on it is then on the one behind it.
+let lately = null; // the event that one was at, also while a message or a dialog has the focus
+
+function keepingPlace(work) {
+  const every = items().map(idOf);
+  const on = current();
+  const heir = (id) => {
+    const at = every.indexOf(id);
+    return [id, ...every.slice(at + 1), ...every.slice(0, Math.max(0, at)).reverse()].map(itemOf).find(Boolean);
+  };
+  const [mine, late] = [on && idOf(on), lately];
+  work();
+  if (late !== null) lately = heir(late) ? idOf(heir(late)) : null;
+  if (on && !current()) heir(mine)?.querySelector(".card").focus({ preventScroll: true });
+}
+
+function take(id) {
+  keepingPlace(() => itemOf(id)?.remove());
+  wantsAll = true;
+  soon();
 }
 
 function arrive(item, known) {
@@ -83,7 +108,7 @@ async function lookAt(ids) {
   const found = new Map([...page.querySelectorAll(".item")].map((item) => [idOf(item), item]));
   for (const id of ids) {
     const [old, next] = [itemOf(id), found.get(id)];
-    if (old && !next) old.remove();
+    if (old && !next) take(id);
     else if (old && said.get(old) !== next.outerHTML) swap(old, prepare(next));
   }
 }
@@ -92,8 +117,8 @@ async function lookAtAll() {
   const page = await fragment(`/${settings.query}`);
   const next = page.getElementById("list");
   if (!next) return location.reload();
-  mergeList(next);
-  for (const id of ["strip", "summary", "pager"]) refill(id, page);
+  keepingPlace(() => mergeList(next));
+  for (const id of ["strip", "summary", "pager", "cameras"]) refill(id, page);
   watchStrip();
   retell(gallery);
 }
@@ -118,10 +143,11 @@ watch({
         wantsAll ||= showsNew;
       } else if (what === "gone") {
         unseen.delete(id);
-        wantsAll ||= Boolean(itemOf(id));
-        itemOf(id)?.remove();
+        if (itemOf(id)) take(id);
       } else if (share !== undefined) progress(id, share);
       else if (itemOf(id)) changed.add(id);
+      // By what was found in it, or was done with it, it may now be among those that are asked for.
+      else if (what === "changed") wantsAll ||= asksMore && (showsNew || !unseen.has(id));
     }
     if (wantsAll || changed.size) soon();
     if (showsNew || !unseen.size) return;
@@ -193,14 +219,12 @@ async function act(action, ids, { isUndo = false } = {}) {
     const left = new Map();
     for (const { result } of results) if (LEFT[result]) left.set(LEFT[result], (left.get(LEFT[result]) ?? 0) + 1);
     if (action === "delete") {
-      for (const id of done) itemOf(id)?.remove();
-      wantsAll = true;
-      soon();
+      done.forEach(take);
     }
     const words = [done.length ? `${counted(done.length, "event")} ${SAID[action]}` : "", ...[...left].map(([reason, count]) => `${count} ${reason}`)];
     const text = words.filter(Boolean).join("; ");
-    const undo = UNDONE[action] && done.length && !isUndo ? { label: "Undo", run: () => act(UNDONE[action], done, { isUndo: true }) } : null;
-    if (text) toast(text, { action: undo });
+    const offer = UNDONE[action] && done.length && !isUndo ? { label: "Undo", run: () => act(UNDONE[action], done, { isUndo: true }) } : null;
+    if (text) toast(text, { action: offer });
   } catch (error) {
     // Of many, some may have been so before.
     if (UNDONE[action]) for (const [id, was] of before) show(id, mark, was);
@@ -232,23 +256,17 @@ async function remove(ids) {
   selecting(false);
 }
 
-function note(item) {
+async function note(item) {
   const before = item.querySelector(".note.own")?.lastChild.textContent.trim() ?? "";
-  const area = element("textarea", { rows: 5, maxlength: 2000, "aria-label": "Note" });
-  area.value = before;
-  const choices = [element("button", { class: "button", value: "no" }, "Cancel"), element("button", { class: "button primary", value: "yes" }, "Keep the note")];
-  const asked = dialog(`Note: ${nameOf(item)}`, area, element("p", { class: "choices" }, ...choices));
-  area.focus();
-  asked.addEventListener("close", async () => {
-    if (asked.returnValue !== "yes" || area.value === before) return;
-    try {
-      await send("PATCH", `/api/v1/events/${idOf(item)}`, { note: area.value });
-      toast(area.value ? "Note kept" : "Note removed");
-    } catch (error) {
-      toast(error.message, { kind: "bad" });
-    }
-    lookAgain([idOf(item)]);
-  });
+  const text = await askNote(nameOf(item), before);
+  if (text === null || text === before) return;
+  try {
+    await send("PATCH", `/api/v1/events/${idOf(item)}`, { note: text });
+    toast(text ? "Note kept" : "Note removed");
+  } catch (error) {
+    toast(error.message, { kind: "bad" });
+  }
+  lookAgain([idOf(item)]);
 }
 
 function toggle(kind, on) {
@@ -301,13 +319,14 @@ if (mayChange) {
 
 // --- keys -------------------------------------------------------------------------------------------------------------
 
-// Where one was, when a message or a dialog had the focus meanwhile.
-let lately = null;
-list.addEventListener("focusin", (event) => (lately = event.target.closest(".item") ?? lately));
+list.addEventListener("focusin", (event) => {
+  const item = event.target.closest(".item");
+  if (item) lately = idOf(item);
+});
 
 function move(step) {
   const every = items();
-  const at = every.indexOf(current() ?? lately);
+  const at = every.indexOf(current() ?? itemOf(lately));
   const next = every[at < 0 ? (step > 0 ? 0 : every.length - 1) : Math.min(every.length - 1, Math.max(0, at + step))];
   if (!next) return false;
   next.querySelector(".card").focus({ preventScroll: true });
@@ -332,6 +351,7 @@ if (mayChange) {
   keys.add({ s: "Star, or not" }, { group, run: () => (acted().length ? void toggle("star", acted()) : false) });
   keys.add({ x: "Select, or not" }, { group, run: () => (current() ? choose(current(), !selected.has(idOf(current()))) : false) });
   keys.add({ a: "Select all shown" }, { group, run: () => items().forEach((item) => choose(item, true)) });
+  keys.add({ u: "Undo, while it is offered" }, { group, run: () => undo() });
   keys.add({ n: "Note" }, { group, run: () => (current() ? note(current()) : false) });
   keys.add({ Delete: "Remove" }, { group, run: () => (acted().length ? void remove(acted().map(idOf)) : false) });
   keys.add({ Escape: "End the selection" }, { group, run: () => (bar.hidden ? false : selecting(false)) });
@@ -357,3 +377,14 @@ document.getElementById("strip")?.addEventListener("keydown", (event) => {
 
 for (const item of items()) prepare(item);
 watchStrip();
+
+// Back from an event one is at its card again: at that of the one looked at last, by whichever way one came back.
+function comeBack() {
+  const isBack = performance.getEntriesByType("navigation")[0]?.type === "back_forward";
+  const item = (isBack && itemOf(lastLookedAt())) || itemOf(/^#event-(\d+)$/.exec(location.hash)?.[1]);
+  if (!item) return;
+  lately = idOf(item);
+  item.querySelector(".card").focus({ preventScroll: true });
+  item.scrollIntoView({ block: "nearest" });
+}
+comeBack();

@@ -126,7 +126,8 @@ def event_context(
         location=camera.location if camera else "",
         camera_url=GalleryQuery().for_camera(event.camera_id).url() if camera else "/",
         moment=moment(event.timestamp, site.zone, now),
-        back=Action("Back to the events", query.url()),
+        # To where one was in the list, where the event is on that page of it.
+        back=Action("Back to the events", f"{query.url()}#event-{event.id}"),
         earlier_url=None if around.earlier is None else query.url(f"/events/{around.earlier}"),
         later_url=None if around.later is None else query.url(f"/events/{around.later}"),
         trouble=STORAGE_AWAY if around.sizes is None else None,

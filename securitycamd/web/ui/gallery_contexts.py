@@ -181,6 +181,8 @@ class ListState:
     shows_new: bool
     """Whether new events belong at the top of this list."""
     may_change: bool
+    asks_more: bool
+    """Whether what becomes known of an event can bring it into this list."""
     cameras: str
     """The ids of the chosen cameras; empty: all."""
 

@@ -105,6 +105,7 @@ def gallery_context(
             query=query.url(""),
             shows_new=query.is_first_page and _reaches_now(query, site, now),
             may_change=may_change,
+            asks_more=query.asks_more,
             cameras=",".join(query.camera_id),
         ),
         agent_url=agent_url(server_url),
