@@ -223,7 +223,11 @@ const acts = {
   s: () => toggle("starred"),
   n: () => $("textarea#note")?.focus(),
   p: () => $("[data-still]")?.click(),
-  c: () => $(`#show-${$("#show-swipe")?.getAttribute("aria-pressed") === "true" ? "both" : "swipe"}`)?.click(),
+  c: () => {
+    $(`#show-${$("#show-swipe")?.getAttribute("aria-pressed") === "true" ? "both" : "swipe"}`)?.click();
+    // The arrows move the edge at once.
+    $("[data-stage] input:enabled")?.focus({ preventScroll: true });
+  },
   Delete: () => remove(),
   ",": () => player?.step(-1),
   ".": () => player?.step(1),

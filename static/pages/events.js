@@ -378,13 +378,9 @@ document.getElementById("strip")?.addEventListener("keydown", (event) => {
 for (const item of items()) prepare(item);
 watchStrip();
 
-// Back from an event one is at its card again: at that of the one looked at last, by whichever way one came back.
-function comeBack() {
-  const isBack = performance.getEntriesByType("navigation")[0]?.type === "back_forward";
-  const item = (isBack && itemOf(lastLookedAt())) || itemOf(/^#event-(\d+)$/.exec(location.hash)?.[1]);
-  if (!item) return;
-  lately = idOf(item);
-  item.querySelector(".card").focus({ preventScroll: true });
-  item.scrollIntoView({ block: "nearest" });
+// Back from an event one is at its card again. The page's own way back names it in the address; the browser's does not.
+if (performance.getEntriesByType("navigation")[0]?.type === "back_forward") {
+  const item = itemOf(lastLookedAt());
+  item?.querySelector(".card").focus({ preventScroll: true });
+  item?.scrollIntoView({ block: "nearest" });
 }
-comeBack();

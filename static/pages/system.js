@@ -16,11 +16,14 @@ async function refresh() {
   try {
     const fresh = await fragment(live.dataset.url);
     if (mine !== asked) return; // a later answer is on its way
-    const focused = live.contains(document.activeElement) ? document.activeElement.id : "";
+    const held = live.contains(document.activeElement) ? document.activeElement : null;
+    const { id = "", href } = held ?? {};
     live.replaceChildren(fresh);
     retell(live);
-    // A button that is not there any more leaves the focus with what took its place.
-    if (focused) (document.getElementById(focused) ?? document.getElementById(focused.replace(/-(pause|resume)$/, (_, old) => (old === "pause" ? "-resume" : "-pause"))))?.focus({ preventScroll: true });
+    // What is not there any more leaves the focus with what took its place.
+    const heirs = [id, id.replace(/-(pause|resume)$/, (_, old) => (old === "pause" ? "-resume" : "-pause"))].filter(Boolean);
+    const same = href && [...live.querySelectorAll("a[href]")].find((link) => link.href === href);
+    (heirs.map((each) => document.getElementById(each)).find(Boolean) ?? (same || null))?.focus({ preventScroll: true });
   } catch {
     // The bar says that the server does not answer; what is shown stays.
   } finally {
