@@ -10,8 +10,9 @@ function leave(image) {
 }
 
 addEventListener("error", (event) => event.target instanceof HTMLImageElement && leave(event.target), true);
+// One without an address is not gone: it is asked for when it is wanted.
 for (const image of document.images) {
-  if (image.complete && image.naturalWidth === 0) leave(image);
+  if (image.hasAttribute("src") && image.complete && image.naturalWidth === 0) leave(image);
 }
 
 // A page that could not be made for a moment comes by itself once it can.

@@ -378,6 +378,10 @@ document.getElementById("strip")?.addEventListener("keydown", (event) => {
 for (const item of items()) prepare(item);
 watchStrip();
 
+// Of many cameras the chosen one is in sight, too.
+const chosenChip = document.querySelector("#cameras [aria-current]");
+if (chosenChip) chosenChip.parentElement.scrollTo({ top: chosenChip.offsetTop - chosenChip.parentElement.offsetTop - 8, left: chosenChip.offsetLeft - 60 });
+
 // Back from an event one is at its card again. The page's own way back names it in the address; the browser's does not.
 if (performance.getEntriesByType("navigation")[0]?.type === "back_forward") {
   const item = itemOf(lastLookedAt());

@@ -12,6 +12,8 @@ const clock = (seconds) => {
   const rest = `${String(Math.floor(whole / 60) % 60).padStart(whole < 3600 ? 1 : 2, "0")}:${String(whole % 60).padStart(2, "0")}`;
   return whole < 3600 ? rest : `${Math.floor(whole / 3600)}:${rest}`;
 };
+// What is said in a small picture has room for two lines.
+const short = (name) => (name.length > 32 ? `${name.slice(0, 30).trimEnd()}…` : name);
 const join = (names) => (names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`);
 
 // The connection: what is wanted is asked for again whenever it comes back.
@@ -136,7 +138,7 @@ class Stage {
   words() {
     const { state, reason } = this.status;
     if (state === "starting") return ["Starting", "The camera takes a moment to switch to live pictures."];
-    if (state === "offline") return [`${this.name} does not send pictures`, reason];
+    if (state === "offline") return [`${short(this.name)} does not send pictures`, reason];
     if (state === "lost") return ["The server cannot be reached", "What is shown is the last picture."];
     if (state !== "ended") return undefined;
     if (reason === "time limit") return [`Stopped after ${plural(limitMinutes, "1 minute", "# minutes")}`, "So the camera looks for motion again.", "Watch again"];

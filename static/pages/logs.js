@@ -69,13 +69,19 @@ function describe() {
   view.text = given.get("q") ?? "";
 }
 
-async function apply({ push = true } = {}) {
+let isTyped = false; // whether the address at hand came of typing: more of it takes its place in the history
+
+async function apply({ push = true, typed = false } = {}) {
   const given = query();
   const address = `/logs${given.size ? `?${given}` : ""}`;
-  if (push && address !== location.pathname + location.search) history.pushState(null, "", address);
+  if (push && address !== location.pathname + location.search) {
+    history[typed && isTyped ? "replaceState" : "pushState"](null, "", address);
+    isTyped = typed;
+  } else if (!push) isTyped = false;
   turn += 1;
   forgetAll();
   isNewest = true;
+  document.getElementById("newer")?.remove();
   lastId = "";
   describe();
   notice.hidden = true;
@@ -298,7 +304,7 @@ form.addEventListener("submit", (event) => {
 form.addEventListener("change", (event) => event.target === search || apply());
 search.addEventListener("input", () => {
   clearTimeout(typing);
-  typing = setTimeout(apply, 350);
+  typing = setTimeout(apply, 350, { typed: true });
 });
 search.addEventListener("keydown", (event) => event.key === "Escape" && table.focus());
 addEventListener("popstate", () => {
@@ -351,7 +357,7 @@ const first = [...body.rows].map((row) => ({
   source: row.querySelector(".source").dataset.source,
   message: row.querySelector(".message").textContent,
 }));
-for (const id of ["older", "newer", "apply", "clear"]) document.getElementById(id)?.remove();
+for (const id of ["older", "apply", "clear"]) document.getElementById(id)?.remove();
 form.elements.rows.disabled = false;
 box.classList.add("live");
 box.removeAttribute("tabindex");

@@ -171,7 +171,9 @@ async def test_pictures_are_compared_by_keyboard_and_pointer(
     page = await open_page(address(world, event))
     await page.keyboard.press("c")
     slider = page.get_by_role("slider", name="How much of picture A is shown")
-    await slider.focus()
+    await expect(slider).to_be_focused()
+    for picture in await page.locator("[data-stage] img").all():
+        await expect(picture).to_be_visible()
     await page.keyboard.press("End")
     assert await slider.get_attribute("aria-valuetext") == "100 % picture A"
     for _ in range(3):
