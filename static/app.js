@@ -1,7 +1,9 @@
 // Small comforts on top of pages that work without any of this.
+import { sayKept } from "./said.js";
 import { closeLikeMenus, fragment, keys, retell } from "./ui.js";
 
 retell();
+sayKept();
 setInterval(retell, 10_000);
 
 // A picture that is gone from the storage leaves its designed place, not a broken image.

@@ -126,7 +126,7 @@ removal?.addEventListener("submit", async (event) => {
     const goes = new FormData(removal).get("footage") === "remove";
     const points = goes
       ? [`${counted(plan.events, "event")} with all pictures and clips, ${size(plan.size_bytes)}`, plan.events_starred ? `${plan.events_starred.toLocaleString("en")} of them are starred` : "", "It cannot come back"]
-      : ["Its events stay", "Its agent brings it back when it registers again"];
+      : [plan.events ? `Its ${counted(plan.events, "event")} ${plan.events === 1 ? "is" : "are"} kept` : "It has no events", "Its agent brings it back when it registers again"];
     const name = document.querySelector("h1").textContent;
     const title = goes ? `Remove ${name} and its footage?` : `Remove ${name}?`;
     if (!(await ask({ title, points: points.filter(Boolean), label: "Remove", danger: true }))) return;

@@ -1,4 +1,5 @@
 // The page of an event: kept up to date in place, worked by keys and fingers. Without it the page's links and forms do.
+import { sayNext } from "../said.js";
 import { ask, fragment, keys, retell, send, toast } from "../ui.js";
 import { watch } from "../stream.js";
 import { Player } from "./event-player.js";
@@ -9,7 +10,6 @@ const page = document.querySelector(".event-page");
 const id = Number(page.dataset.event);
 const api = `/api/v1/events/${id}`;
 const LOOK_MS = 10_000;
-const REMOVED = "scd-event-removed";
 const $ = (selector) => page.querySelector(selector);
 
 let player = null;
@@ -172,11 +172,7 @@ async function remove() {
   }
   isGone = true;
   const next = $("#earlier") ?? $("#later");
-  try {
-    if (next) sessionStorage.setItem(REMOVED, "1");
-  } catch {
-    // Without storage the next page says nothing of it.
-  }
+  sayNext("The event was removed.");
   location.replace(next ? next.href : page.dataset.back);
 }
 
@@ -266,9 +262,3 @@ addEventListener("touchend", (event) => {
 
 lookedAt(id);
 for (const [name, wire] of Object.entries(wiring)) wire($(`[data-part="${name}"]`));
-try {
-  if (sessionStorage.getItem(REMOVED)) toast("The event was removed.");
-  sessionStorage.removeItem(REMOVED);
-} catch {
-  // Without storage there is no such word.
-}

@@ -116,6 +116,7 @@ async def test_a_new_name_outlives_the_agents_next_start(past: World, open_page:
     await page.get_by_label("Location").fill("Above the door")
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Back patio")
+    await expect(page.locator(".toast")).to_contain_text("Name and place are saved.")
     await asyncio.to_thread(past.register, "camera_2", "cam2", "somewhere")
     await page.goto(f"{past.url}/cameras")
     await expect(page.locator(".cameras .when", has_text="Back patio")).to_be_visible()

@@ -103,6 +103,9 @@ class GalleryQuery(BaseModel):
                     given[name] = good
             elif cls._takes(name, value):
                 given[name] = value
+        if "date" not in given and "end_date" in given:
+            # One of a form's two days alone is that day, whichever it is.
+            given["date"] = given.pop("end_date")
         if given.get("hour") is not None and (not _is_one_day(given.get("date")) or "end_date" in given):
             del given["hour"]
         if "end_date" in given and not _is_calendar_day(given.get("date")):

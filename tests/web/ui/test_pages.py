@@ -189,7 +189,8 @@ def test_a_chosen_day_is_named(render: Render) -> None:
 def test_an_event_remembers_where_one_came_from(render: Render) -> None:
     context = gallery([make_event()], query=GalleryQuery(camera_id=("camera_1", "camera_2"), before="5.24"), total=25)
     assert context.days[0].cards[0].url == "/events/48213?camera_id=camera_1&camera_id=camera_2&before=5.24"
-    assert "/?before=5.24" in parse(render(event_page(make_event()))).links
+    assert "/?before=5.24#event-48213" in parse(render(event_page(make_event()))).links
+    assert 'id="event-48213"' in render(context)
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_any_parameters_read_as_a_query_that_has_a_url(pairs: list[tuple[str, st
         ({"date": "9999-12-31"}, "/"),
         ({"date": "7days", "hour": "3", "end_date": "2025-11-23"}, "/?date=7days"),
         ({"hour": "3"}, "/"),
-        ({"end_date": "2025-11-23"}, "/"),
+        ({"end_date": "2025-11-23"}, "/?date=2025-11-23"),
         ({"date": "today", "hour": "24"}, "/?date=today"),
         ({"date": "today", "hour": "٣"}, "/?date=today"),
         ({"camera_id": "../etc", "before": "48"}, "/"),
