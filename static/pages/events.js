@@ -3,6 +3,7 @@
 import { ask, counted, element, fragment, icon, keys, retell, send, toast, undo } from "../ui.js";
 import { watch } from "../stream.js";
 import { askNote } from "./event-note.js";
+import { watchStrip } from "./event-filters.js";
 import { lastLookedAt } from "./event-seen.js";
 import { gallery, idOf, itemOf, items, list, mayChange, merge, name, nameOf, pick, prepare, said, selected, swap } from "./event-cards.js";
 
@@ -357,30 +358,8 @@ if (mayChange) {
   keys.add({ Escape: "End the selection" }, { group, run: () => (bar.hidden ? false : selecting(false)) });
 }
 
-// The strip: arrows go from bar to bar; only one of them is in the way of Tab.
-function watchStrip() {
-  const bars = [...document.querySelectorAll("#strip .bars a[href]")];
-  const way = bars.find((each) => each === document.activeElement) ?? bars.find((each) => each.classList.contains("on")) ?? bars.at(-1);
-  for (const each of bars) each.tabIndex = each === way ? 0 : -1;
-}
-
-document.getElementById("strip")?.addEventListener("keydown", (event) => {
-  const bars = [...document.querySelectorAll("#strip .bars a[href]")];
-  const at = bars.indexOf(event.target);
-  const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: bars.length - 1 }[event.key];
-  if (at < 0 || to === undefined || !bars[to]) return;
-  event.preventDefault();
-  bars[at].tabIndex = -1;
-  bars[to].tabIndex = 0;
-  bars[to].focus();
-});
-
 for (const item of items()) prepare(item);
 watchStrip();
-
-// Of many cameras the chosen one is in sight, too.
-const chosenChip = document.querySelector("#cameras [aria-current]");
-if (chosenChip) chosenChip.parentElement.scrollTo({ top: chosenChip.offsetTop - chosenChip.parentElement.offsetTop - 8, left: chosenChip.offsetLeft - 60 });
 
 // Back from an event one is at its card again. The page's own way back names it in the address; the browser's does not.
 if (performance.getEntriesByType("navigation")[0]?.type === "back_forward") {
