@@ -91,7 +91,7 @@ async def _problem(
         sentence = (
             detail if isinstance(detail, str) else "; ".join(f"{item['loc'][-1]}: {item['msg']}" for item in detail)
         )
-        response = await error_page(request, status, title, sentence)
+        response = await error_page(request, status, title.capitalize(), sentence)  # as our own pages write it
     else:
         response = json_reply({"title": title, "status": status, "detail": detail}, status)
         response.content_type = "application/problem+json"
