@@ -339,7 +339,7 @@ async def test_one_goes_through_the_filter_by_keys_and_fingers(
     await page.wait_for_url(middle)
     await page.evaluate(swipe, [200, 160])  # too short to mean anything
     await page.keyboard.press("b")
-    await page.wait_for_url(f"{world.url}/{query}")
+    await page.wait_for_url(f"{world.url}/{query}#event-{made[1]['id']}")
 
 
 async def test_old_addresses_lead_here(world: World, open_page: OpenPage, event: dict[str, Any]) -> None:
