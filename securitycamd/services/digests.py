@@ -206,6 +206,11 @@ class DigestService:
             by_category.update(bucket.counts)
         week = await self._timeline.counts(DAEMON, cameras=None, start=start - timedelta(days=7), end=start, step="day")
         busiest = max(hours.buckets, key=lambda bucket: bucket.total, default=None)
+        # One of several that are alike is no news, but a model would make some of it.
+        if busiest is not None and (
+            busiest.total < 2 or [bucket.total for bucket in hours.buckets].count(busiest.total) > 1
+        ):
+            busiest = None
         names = {camera.camera_id: camera.name for camera in await self._cameras.everything(DAEMON)}
         by_camera = {}
         for camera_id, name in names.items():

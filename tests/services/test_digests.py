@@ -80,6 +80,8 @@ async def test_yesterdays_report_is_written_at_its_time(
     assert report.facts.events == 4
     assert report.facts.by_category == {"person": 1, "package": 1, "vehicle": 1, "pending": 1}
     assert report.facts.by_camera == {"Front walk": 2, "Yard <b>&": 2}
+    assert report.facts.busiest_hour == 18
+    assert (await digests.gather(DAY - timedelta(days=1))).busiest_hour is None  # its one event's
     assert report.facts.sayings == (
         "00:30 Front walk: Person at the gate",
         "18:42 Front walk: Parcel left at the door",

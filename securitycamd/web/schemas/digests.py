@@ -68,7 +68,7 @@ class DigestReply(Reply):
     by_category: dict[str, int]
     by_camera: Annotated[dict[str, int], Field(description="by the cameras' names")]
     usual_events: Annotated[float | None, Field(description="a day's mean in the week before")]
-    busiest_hour: Annotated[int | None, Field(description="of the site's clock")]
+    busiest_hour: Annotated[int | None, Field(description="of the site's clock; null where none stands out")]
     sayings: Annotated[list[str], Field(description="descriptions that it was written from")]
     saying_events: Annotated[list[int], Field(description="the event of each of them, where that was kept")]
     updated_at: dt.datetime
