@@ -26,7 +26,7 @@ from securitycamd.config import (
     live_settings,
     load_settings,
 )
-from securitycamd.db import migrate
+from securitycamd.db import migrate, older_tables
 from securitycamd.db.engine import Database, DatabaseAddress
 from securitycamd.db.server import EmbeddedServer
 from securitycamd.domain.errors import DatabaseUnavailableError, StorageUnavailableError
@@ -34,6 +34,7 @@ from securitycamd.instance import Instance
 from securitycamd.media.pool import Media
 from securitycamd.memory import settle_down
 from securitycamd.roster import task_specs
+from securitycamd.services.adoption import Adoption, AdoptionStoppedError
 from securitycamd.storage.files import Files
 from securitycamd.tasks.optimiser import NAME as OPTIMISER
 from securitycamd.tasks.upkeep import write_some
@@ -78,7 +79,7 @@ class Daemon:
         try:
             await self._run()
         except _StoppedEarlyError:
-            log.info("stopped while waiting for the database")
+            log.info("stopped before it was ready")
 
     async def _run(self) -> None:
         async with AsyncExitStack() as stack:
@@ -154,10 +155,23 @@ class Daemon:
     async def _open_shared(self, stack: AsyncExitStack, address: DatabaseAddress, instance: Instance) -> Shared:
         settings = self.settings.current
         steps = await asyncio.to_thread(migrate.read_migrations)
+        adoption = Adoption(
+            address,
+            settings.site.zone,
+            settings.storage.root.resolve(),
+            settings.retention.log_days,
+            is_stopping=self.stopping.is_set,
+            on_progress=_ask_for_time,
+        )
         while True:
             try:
+                is_older = await older_tables.put_aside(address)
                 await migrate.migrate(address, steps)
+                if is_older:
+                    await adoption.run()
                 break
+            except AdoptionStoppedError:
+                raise _StoppedEarlyError from None
             except DatabaseUnavailableError as error:
                 # The reason too: a wrong password looks like a server that is away.
                 log.warning("waiting for the database", address=str(address), reason=str(error.__cause__))
@@ -254,6 +268,11 @@ class Daemon:
                     pass
         # The embedded server itself is stopped by the exit stack, after the pool is closed.
         await supervisor.stop([EMBEDDED], 0)
+
+
+def _ask_for_time() -> None:
+    # A copy of millions of rows takes longer than the unit's TimeoutStartSec.
+    notify("EXTEND_TIMEOUT_USEC=60000000")
 
 
 def _address_of(runner: web.AppRunner) -> str:

@@ -179,8 +179,8 @@ def partition_name(day: date) -> str:
     return f"p_{day:%Y%m%d}"
 
 
-async def make_partitions(session: Transaction, today: date) -> int:
-    """Have a partition for today and each of the coming days; the number made.
+async def make_partitions(session: Transaction, today: date, *, since: date | None = None) -> int:
+    """Have a partition for today (or ``since``, where no later one is there yet) and each of the coming days; how many.
 
     Days far in the past share ``p_past``, days far ahead ``p_future``; neither ever stops a line from being kept.
     """
@@ -188,14 +188,15 @@ async def make_partitions(session: Transaction, today: date) -> int:
     if held != 1:
         return 0  # another daemon is making them
     try:
-        return await _make_missing(session, today)
+        return await _make_missing(session, today, since)
     finally:
         await session.script(f"DO RELEASE_LOCK('{_LOCK}')")
 
 
-async def _make_missing(session: Transaction, today: date) -> int:
+async def _make_missing(session: Transaction, today: date, first: date | None = None) -> int:
     there = {name for (name,) in await session.script(_PARTITIONS)}
-    days = [today + timedelta(days=ahead) for ahead in range(DAYS_AHEAD + 1)]
+    first = first or today
+    days = [first + timedelta(days=ahead) for ahead in range((today - first).days + DAYS_AHEAD + 1)]
     # A machine without a clock of its own may wake up long before the first partition; its lines share p_past.
     newest_there = max((name for name in there if name[2:].isdigit()), default=partition_name(FIRST_DAY))
     missing = [day for day in days if partition_name(day) > newest_there]

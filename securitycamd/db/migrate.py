@@ -114,10 +114,19 @@ async def migrate(address: DatabaseAddress, steps: list[Migration]) -> int:
         await database.close()
 
 
-async def _migrate(session: Transaction, steps: list[Migration]) -> int:
+async def lock(session: Transaction) -> None:
+    """Be the only one that changes the schema, for as long as the connection lasts.
+
+    Raises:
+        MigrationError: another daemon has been at it for too long.
+    """
     [(held,)] = await session.script(f"SELECT GET_LOCK('{LOCK_NAME}', {LOCK_TIMEOUT_SECONDS})")
     if held != 1:
         raise MigrationError("another daemon has been changing the schema for a minute; try again later")
+
+
+async def _migrate(session: Transaction, steps: list[Migration]) -> int:
+    await lock(session)
     there = {name for (name,) in await session.script("SHOW TABLES")}
     if there & {"cameras", "events", "logs"} and migrations.name not in there:
         raise MigrationError("the database holds tables of another program; name an empty one with database.url")
