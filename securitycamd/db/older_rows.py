@@ -193,12 +193,12 @@ async def add_events(transaction: Transaction, batch: Sequence[OlderEvent]) -> i
     placed, moved = await _placed(transaction, batch)
     rows = [event.columns for event in placed]
     await transaction.insert_many(_ADD_EVENT, [{name: _out(row[name]) for name in _EVENT_COLUMNS} for row in rows])
-    counts: list[tuple[str, datetime, int]] = []
+    counts: Counter[tuple[str, datetime]] = Counter()
     for row in rows:
-        camera_id, at = row["camera_id"], row["timestamp"]
-        counts += [(series(None), at, 1), (series(camera_id), at, 1)]
-        counts += event_index.kind_changes(camera_id, row["ai_category"], at, 1)
-    await tallies.add(transaction, tallies.EVENT_LADDER, counts)
+        camera_id, at = row["camera_id"], tallies.floor(row["timestamp"], "hour")
+        kinds = event_index.kind_changes(camera_id, row["ai_category"], at, 1)
+        counts.update([(series(None), at), (series(camera_id), at), *((name, at) for name, at, _ in kinds)])
+    await tallies.add(transaction, tallies.EVENT_LADDER, [(name, at, n) for (name, at), n in counts.items()])
     [(now,)] = await transaction.script("SELECT UTC_TIMESTAMP(6)")
     await transaction.insert_many(_ADD_JOB, [job | _at(now) for event in placed for job in _jobs(event)])
     unread = [{"event_id": row["id"]} for row in rows if row["ai_description"] or row["ai_phrase"] or row["ai_objects"]]

@@ -68,6 +68,7 @@ ORDINARY: Final = 40
 NEXT_ID: Final = 9000
 """What the older counter stood at: the last events were removed."""
 
+_SAID: Final = """'["person", "dog", "dog"]', 'Somebody walks a dog.', 'Walk'"""
 _ROWS: Final = (
     (
         "INSERT INTO cameras (id, camera_id, name, location, ip_address, status, last_seen, created_at) VALUES"
@@ -79,12 +80,14 @@ _ROWS: Final = (
         "INSERT INTO events (id, camera_id, timestamp, motion_score, confidence_score, status, image_a_path,"
         " image_b_path, thumbnail_path, video_mp4_path, video_duration, image_a_transferred, image_b_transferred,"
         " thumbnail_transferred, video_transferred, mp4_conversion_status, mp4_converted_at, ai_processed,"
-        " ai_processed_at, ai_person_detected, ai_confidence, ai_objects, ai_description, ai_phrase, created_at, mp4_claimed_by)"
+        " ai_processed_at, ai_person_detected, ai_confidence, ai_objects, ai_description, ai_phrase, created_at,"
+        " mp4_claimed_by)"
         " SELECT 100 + seq, 'camera_1', '2025-07-01 10:00:00.5' + INTERVAL seq HOUR, 1250.5, 62, 'complete',"
         " CONCAT('camera_1/pictures/', 100 + seq, '_a.jpg'), CONCAT('camera_1/pictures/', 100 + seq, '_b.jpg'),"
         " CONCAT('camera_1/thumbs/', 100 + seq, '_thumb.jpg'), CONCAT('camera_1/videos/', 100 + seq, '_video.mp4'),"
-        " 45.5, 1, 1, 1, 1, 'complete', '2025-07-01 10:05:00' + INTERVAL seq HOUR, 1, '2025-07-01 10:06:00', seq % 2, 0.85,"
-        """ '["person", "dog", "dog"]', 'Somebody walks a dog.', 'Walk', '2025-07-01 10:00:02' + INTERVAL seq HOUR,"""
+        " 45.5, 1, 1, 1, 1, 'complete', '2025-07-01 10:05:00' + INTERVAL seq HOUR, 1, '2025-07-01 10:06:00',"
+        " seq % 2, 0.85,"
+        f" {_SAID}, '2025-07-01 10:00:02' + INTERVAL seq HOUR,"
         f" 'w1' FROM seq_1_to_{ORDINARY}"
     ),
     # The hour that the clocks repeated: 02:10 twice.

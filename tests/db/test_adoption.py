@@ -1,3 +1,4 @@
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
@@ -106,6 +107,9 @@ async def test_every_row_is_adopted_and_the_older_ones_stay(database: Database, 
     assert (shown["id"], shown["image_a_path"]) == (101, "camera_1/pictures/101_a.jpg")
     listed = await site.json("GET", "/api/v1/events?limit=2&offset=3")
     assert listed["total"] == len(EVENT_IDS)
+    for page in ("/", "/events/501", "/events/502", "/events/403", "/cameras", "/cameras/unknown", "/live", "/logs"):
+        async with site.client.get(page, headers={"Accept": "text/html"}) as response:
+            assert response.status == 200, page
     await site.shared.finding.take_in_texts()
     async with database.session() as session:
         assert await session.script("SELECT COUNT(*) FROM unread_texts") == [(0,)]
@@ -173,6 +177,11 @@ async def test_a_daemon_that_is_killed_at_any_batch_goes_on(
     assert starts == len(broken) + 1 > len(EVENT_IDS) / 7
     await held(database)
     assert await start(database.address)  # and nothing is copied twice
+    await held(database)
+
+
+async def test_of_daemons_that_start_together_one_copies(database: Database) -> None:
+    assert any(await asyncio.gather(*(start(database.address, batch_rows=20) for _ in range(3))))
     await held(database)
 
 
