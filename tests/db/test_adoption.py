@@ -117,6 +117,16 @@ async def test_every_row_is_adopted_and_the_older_ones_stay(database: Database, 
     assert (await site.event())["id"] == NEXT_ID
 
 
+async def test_the_older_foreign_key_stays_under_a_name_that_is_free(database: Database) -> None:
+    await older_tables.put_aside(database.address)
+    keys = await scripted(
+        database,
+        "SELECT constraint_name, table_name, referenced_table_name, delete_rule"
+        " FROM information_schema.referential_constraints WHERE constraint_schema = DATABASE()",
+    )
+    assert keys == [("older_fk_events_camera_id", "older_events", "older_cameras", "CASCADE")]
+
+
 async def held(database: Database) -> None:
     """Counts are those of the rows, and there is work where work is left."""
     for span, form in (("month", "%Y-%m-01"), ("day", "%Y-%m-%d"), ("hour", "%Y-%m-%d %H:00:00")):
