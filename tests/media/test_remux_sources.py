@@ -214,4 +214,5 @@ def test_a_clip_of_300_mb(footage: Footage, tmp_path: Path, profile: Profile, b_
     assert duration(target) == pytest.approx(made.frames / RATE, abs=2e-6)
     assert growth_bytes < GROWTH_LIMIT_BYTES
     assert made.elapsed_seconds < 30
-    assert stood_still_seconds < 0.2
+    # The whole of it at once takes seconds; the rest is for whatever else the machine does.
+    assert stood_still_seconds < 0.5
