@@ -39,7 +39,7 @@ _progress: Final = Table(
     Column("done_at", DATETIME(fsp=6)),
 )
 _P = _progress.c
-_STATE: Final = (_P.copied_to, _P.last_at, _P.found, _P.moved, _P.mended, _P.done_at)
+_STATE: Final = (_P.copied_to, _P.last_at, _P.found, _P.moved, _P.mended)
 _OF_PART: Final = Query(select(*_STATE).where(_P.part == bindparam("key")).with_for_update())
 _DONE: Final = Query(select(_P.part).where(_P.done_at.is_not(None)))
 _BEGIN: Final = Command(
@@ -100,7 +100,6 @@ class Progress:
     found: int
     moved: int
     mended: Counter[str] = field(default_factory=Counter)
-    is_done: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +130,8 @@ async def progress(transaction: Transaction, part: str) -> Progress:
     if (row := await transaction.row(_OF_PART, key=part)) is None:
         await transaction.execute(_BEGIN, key=part)
         return Progress(0, EARLIEST, 0, 0)
-    copied_to, last_at, found, moved, mended, done_at = row
-    return Progress(
-        copied_to, maybe_time_in(last_at) or EARLIEST, found, moved, Counter(json.loads(mended)), done_at is not None
-    )
+    copied_to, last_at, found, moved, mended = row
+    return Progress(copied_to, maybe_time_in(last_at) or EARLIEST, found, moved, Counter(json.loads(mended)))
 
 
 async def note(transaction: Transaction, part: str, state: Progress) -> None:

@@ -218,9 +218,6 @@ class Reader:
             return None
         return number
 
-    def _none(self, name: str) -> None:
-        self.mended[f"{name}"] += 1
-
     def _word(
         self,
         row: Row,

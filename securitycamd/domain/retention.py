@@ -40,7 +40,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """The storage root's file system."""
+    """The file system that holds the storage root; ``free_bytes`` is what we may write."""
 
     total_bytes: int
     free_bytes: int

@@ -31,10 +31,10 @@ def rule(files: Files, storage: StorageService, floor_of: Callable[[Disk], int])
             first = next(iter(odd.values()))
             return Finding(NAME, Level.CRITICAL, f"{names}: {first.sentence}", first.remedy)
         try:
-            found = await files.disk()
+            disk = await files.disk()
         except StorageUnavailableError as error:
             return Finding(NAME, Level.CRITICAL, str(error), "Check the disk or share that storage.root is on.")
-        return _room(Disk(found.total_bytes, found.free_bytes), floor_of)
+        return _room(disk, floor_of)
 
     return Rule(NAME, check)
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -100,7 +101,7 @@ class Adoption:
             while await self._step(database, asked, steps[part]):
                 pass
             await rows.end(session, part)
-            state = await database.transact(lambda transaction, part=part: rows.progress(transaction, part))  # type: ignore[misc]
+            state = await database.transact(partial(rows.progress, part=part))
             log.info(
                 "the older rows are copied",
                 table=part,

@@ -156,7 +156,7 @@ class RetentionService:
         Raises:
             StorageUnavailableError: the storage does not answer.
         """
-        disk = await self._disk()
+        disk = await self._files.disk()
         self._filling.note(disk.free_bytes)
         below = disk.free_bytes < self.rules.floor_of(disk)
         self.look_seconds = self._filling.look_seconds(disk.free_bytes - self.rules.floor_of(disk))
@@ -178,7 +178,7 @@ class RetentionService:
         await self.is_below_floor()
         cameras = await self._cameras()
         used = await footage.used_bytes(self._database, cameras)
-        disk = self._settled(await self._disk())
+        disk = self._settled(await self._files.disk())
         for cut in cuts(self.rules, now=datetime.now(UTC), used=used, disk=disk):
             step = await self._carry_out(cut, self._free_of_hold(cameras))
             if step is None:
@@ -196,7 +196,7 @@ class RetentionService:
         """Where it goes; a few sums, whatever the amount of footage."""
         cameras = await self._cameras()
         used = await footage.uses(self._database, cameras)
-        return forecast(self.rules, rates=await self._rates(cameras), used=used, disk=await self._disk_if_there())
+        return forecast(self.rules, rates=await self._rates(cameras), used=used, disk=await self._files.disk_if_there())
 
     async def unknown_cameras(self) -> list[str]:
         """Cameras that the rules name and that never registered: most likely somebody mistyped them."""
@@ -209,7 +209,7 @@ class RetentionService:
         cameras = [camera_id for camera_id in everything if principal.may_see(camera_id)]
         used = await footage.uses(self._database, cameras)
         rates = await self._rates(cameras)
-        disk = await self._disk_if_there() if len(cameras) == len(everything) else None
+        disk = await self._files.disk_if_there() if len(cameras) == len(everything) else None
         planned = []
         if settings.enabled:
             sizes = {camera_id: use.size_bytes for camera_id, use in used.items()}
@@ -278,7 +278,7 @@ class RetentionService:
 
     async def _expect(self, before_bytes: int, freed_bytes: int) -> None:
         """Wait for the room that a step made, where the file system is late to show it."""
-        shown = (await self._disk()).free_bytes - before_bytes
+        shown = (await self._files.disk()).free_bytes - before_bytes
         is_prompt = shown >= freed_bytes / 2  # the cameras may have taken some of it already
         self._expected_free = None if is_prompt else (time.monotonic() + SETTLE_SECONDS, before_bytes + freed_bytes)
 
@@ -307,14 +307,6 @@ class RetentionService:
 
     async def _cameras(self) -> list[str]:
         return [camera.camera_id for camera in await camera_rows.everything(self._database)]
-
-    async def _disk(self) -> Disk:
-        found = await self._files.disk()
-        return Disk(found.total_bytes, found.free_bytes)
-
-    async def _disk_if_there(self) -> Disk | None:
-        found = await self._files.disk_if_there()
-        return None if found is None else Disk(found.total_bytes, found.free_bytes)
 
 
 def rules_of(settings: RetentionSettings) -> Rules:

@@ -12,10 +12,11 @@ from securitycamd.db.engine import Database
 from securitycamd.domain.models import Camera, EventFilter, LogFilter
 from securitycamd.domain.names import CameraStatus
 from securitycamd.domain.principal import Principal
+from securitycamd.domain.retention import Disk
 from securitycamd.domain.times import LATEST, Span, day_bounds, today
 from securitycamd.services.cameras import CameraService
 from securitycamd.services.jobs import JobQueue, QueueDepth
-from securitycamd.storage.files import Disk, Files, Usage
+from securitycamd.storage.files import Files, Usage
 
 EVENTS_A_READ: Final = 1000
 

@@ -139,7 +139,7 @@ class SystemService:
             _if_there(self._retries.newest(principal, kinds, JobState.FAILED, limit=FAILED_SHOWN)),
             self._look_ahead(),
             self._failures(principal),
-            self._disk(),
+            self._files.disk_if_there(),
         )
         samples = self._gauges.samples
         return SystemReport(
@@ -217,10 +217,6 @@ class SystemService:
             connections_limit=limit,
             answer_seconds=None if sample is None else sample.database_seconds,
         )
-
-    async def _disk(self) -> Disk | None:
-        found = await self._files.disk_if_there()
-        return None if found is None else Disk(found.total_bytes, found.free_bytes)
 
     async def _look_ahead(self) -> Forecast | None:
         if self._forecast is None or time.monotonic() - self._forecast[0] > FORECAST_SECONDS:

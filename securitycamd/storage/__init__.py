@@ -1,7 +1,7 @@
 """The storage root: safe paths, a guard, and file calls that a hung mount cannot turn into a hung server."""
 
 from securitycamd.storage.errors import GuardCondition, GuardState, StorageFullError, StorageLostError
-from securitycamd.storage.files import Disk, Files, Usage
+from securitycamd.storage.files import Files, Usage
 from securitycamd.storage.guard import StorageGuard, found_identity
 from securitycamd.storage.paths import check_relative, resolve_inside
 from securitycamd.storage.reading import FileFacts, Reading, Stretch
@@ -9,7 +9,6 @@ from securitycamd.storage.scan import FoundFile, find_for_event, scan, sweep_rea
 from securitycamd.storage.uploads import Received, Upload
 
 __all__ = [
-    "Disk",
     "FileFacts",
     "Files",
     "FoundFile",

@@ -17,6 +17,7 @@ import structlog
 
 from securitycamd.domain.errors import InvalidError, StorageUnavailableError
 from securitycamd.domain.names import is_camera_id
+from securitycamd.domain.retention import Disk
 from securitycamd.storage import changes, looks
 from securitycamd.storage.errors import StorageFullError, StorageLostError
 from securitycamd.storage.folders import Anchor, make_root
@@ -60,14 +61,6 @@ class Usage:
 
     files: int
     size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Disk:
-    """The file system that holds the storage root; ``free_bytes`` is what we may write."""
-
-    total_bytes: int
-    free_bytes: int
 
 
 class Files:

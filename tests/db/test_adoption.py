@@ -60,7 +60,7 @@ async def sums(database: Database, statement: str) -> list[int]:
 
 
 def utc(*parts: int) -> datetime:
-    return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type,misc]  # year to microsecond
+    return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type,misc]  # year to microsecond: never so many that they reach tzinfo
 
 
 async def test_every_row_is_adopted_and_the_older_ones_stay(database: Database, make_site: Callable[..., Any]) -> None:

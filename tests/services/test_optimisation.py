@@ -16,9 +16,9 @@ from securitycamd.domain.errors import ConflictError, StorageUnavailableError
 from securitycamd.domain.jobs import JobKind, JobState
 from securitycamd.domain.names import ConversionStatus
 from securitycamd.domain.principal import TRUSTED_OPERATOR
+from securitycamd.domain.retention import Disk
 from securitycamd.services import optimisation
 from securitycamd.services.optimisation import GIVEN_BACK, MAX_ATTEMPTS, QUEUE_TARGET
-from securitycamd.storage.files import Disk
 from tests.footage import Footage
 from tests.services.conftest import CAMERA, Bench, MakeBench
 

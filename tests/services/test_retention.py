@@ -15,10 +15,9 @@ from securitycamd.db.engine import Transaction
 from securitycamd.domain.errors import StorageUnavailableError
 from securitycamd.domain.names import FileType
 from securitycamd.domain.principal import TRUSTED_OPERATOR, Audience, Principal
-from securitycamd.domain.retention import Reason
+from securitycamd.domain.retention import Disk, Reason
 from securitycamd.health.report import Level
 from securitycamd.health.retention import rule as retention_rule
-from securitycamd.storage.files import Disk
 from tests.services.conftest import Bench, MakeBench
 from tests.services.shelf import Shelf, write_outside
 
