@@ -197,6 +197,10 @@ class Supervisor:
         """Every task's state, in the order of their start."""
         return [task.report() for task in self._tasks.values()]
 
+    def is_paused(self, name: str) -> bool:
+        """Whether an operator paused a task that is there."""
+        return name in self._tasks and self._tasks[name].report().state is TaskState.PAUSED
+
     def wake(self, name: str) -> None:
         """Have a task look for work at once, if it is there."""
         if name in self._tasks:

@@ -1,6 +1,5 @@
 """How the descriptions stand: the server, the breaker, the queue, and when a backlog will be done."""
 
-import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -10,7 +9,7 @@ from securitycamd.config import SettingsHolder
 from securitycamd.db import analyses as rows
 from securitycamd.db import events as event_rows
 from securitycamd.db.engine import Database
-from securitycamd.domain.errors import NotFoundError, UnavailableError
+from securitycamd.domain.errors import NotFoundError
 from securitycamd.domain.jobs import JobKind, JobState
 from securitycamd.domain.models import AnalysisRecord, EventFilter
 from securitycamd.domain.principal import Principal
@@ -18,11 +17,10 @@ from securitycamd.domain.times import Span
 from securitycamd.services.ai_gate import AiGate
 from securitycamd.services.breaker import BreakerReport, BreakerState
 from securitycamd.services.jobs import JobQueue
+from securitycamd.services.patience import if_there
 from securitycamd.settings import AnalyserSettings
 
 ARRIVALS_OVER: Final = timedelta(days=1)
-PATIENCE_SECONDS: Final = 3.0
-"""So long the rest waits for a database that hangs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +68,12 @@ class AiStatusService:
         """The whole of it."""
         settings = self._settings.current.analyser
         analyst = self._gate.analyst()
-        try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                backlog = await self.backlog()
-        except (UnavailableError, TimeoutError):
-            backlog = None
         return AiStatus(
             settings,
             "" if analyst is None else analyst.prompt_version,
             self._gate.last_look,
             self._gate.breaker.report(),
-            backlog,
+            await if_there(self.backlog()),
         )
 
     @property

@@ -3,10 +3,10 @@
 import asyncio
 import platform
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, TypeVar
+from typing import Final
 
 import structlog
 
@@ -15,7 +15,6 @@ from securitycamd.ai.version import server_version
 from securitycamd.config import LastReload, SettingsHolder, differing
 from securitycamd.db import status as database_status
 from securitycamd.db.engine import Database
-from securitycamd.domain.errors import UnavailableError
 from securitycamd.domain.jobs import JobKind, JobState
 from securitycamd.domain.log_search import LineQuery
 from securitycamd.domain.models import LogLine
@@ -25,6 +24,7 @@ from securitycamd.domain.retention import Disk, Forecast
 from securitycamd.media.pool import Media
 from securitycamd.services.jobs import JobQueue, QueueDepth
 from securitycamd.services.log_search import LogSearchService
+from securitycamd.services.patience import if_there
 from securitycamd.services.retention import RetentionService
 from securitycamd.services.retries import ListedJob, RetryService
 from securitycamd.storage.files import Files
@@ -32,7 +32,6 @@ from securitycamd.supervision import Supervisor, TaskReport
 from securitycamd.telemetry.gauges import Gauges, Sample
 
 log = structlog.get_logger(__name__)
-Part = TypeVar("Part")
 
 RUNNING_SHOWN: Final = 12
 FAILED_SHOWN: Final = 20
@@ -42,8 +41,6 @@ OUTSIDE_SECONDS: Final = 3.0
 RATE_SECONDS: Final = 3600.0
 """Over so long a time it is judged how fast a queue moves."""
 FORECAST_SECONDS: Final = 30.0
-PART_SECONDS: Final = 3.0
-"""So long a part may take to tell of itself: this is what one looks at while something hangs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +131,9 @@ class SystemService:
         """The state now."""
         kinds = list(JobKind)
         depths, running, failed, ahead, failures, disk = await asyncio.gather(
-            _if_there(self._jobs.depths()),
-            _if_there(self._retries.newest(principal, kinds, JobState.RUNNING, limit=RUNNING_SHOWN)),
-            _if_there(self._retries.newest(principal, kinds, JobState.FAILED, limit=FAILED_SHOWN)),
+            if_there(self._jobs.depths()),
+            if_there(self._retries.newest(principal, kinds, JobState.RUNNING, limit=RUNNING_SHOWN)),
+            if_there(self._retries.newest(principal, kinds, JobState.FAILED, limit=FAILED_SHOWN)),
             self._look_ahead(),
             self._failures(principal),
             self._files.disk_if_there(),
@@ -165,7 +162,7 @@ class SystemService:
         started = time.monotonic()
         answered = await self._database.ping()
         seconds = time.monotonic() - started if answered else None
-        depths = await _if_there(self._jobs.depths()) or []
+        depths = await if_there(self._jobs.depths()) or []
         waiting = {str(depth.kind): depth.jobs for depth in depths if depth.state is JobState.QUEUED}
         await self._gauges.take(database_seconds=seconds, waiting=waiting)
         now = time.monotonic()
@@ -175,13 +172,13 @@ class SystemService:
 
     async def look_at_others(self) -> None:
         """Ask the other programs for their versions, and the database for its size; a regular duty."""
-        if (version := await _if_there(database_status.version(self._database))) is not None:
+        if (version := await if_there(database_status.version(self._database))) is not None:
             self._versions["MariaDB"] = version
         self._versions["FFmpeg"] = await self._media.version()
         settings = self._settings.current.analyser
         if settings.enabled:
             self._versions["Ollama"] = await asyncio.to_thread(server_version, settings.url, OUTSIDE_SECONDS)
-        self._size_bytes = await _if_there(database_status.size_bytes(self._database))
+        self._size_bytes = await if_there(database_status.size_bytes(self._database))
 
     def _queue(self, kind: JobKind, depths: Sequence[QueueDepth]) -> QueueState:
         jobs = {depth.state: depth for depth in depths if depth.kind is kind}
@@ -220,7 +217,7 @@ class SystemService:
 
     async def _look_ahead(self) -> Forecast | None:
         if self._forecast is None or time.monotonic() - self._forecast[0] > FORECAST_SECONDS:
-            found = await _if_there(self._retention.look_ahead())
+            found = await if_there(self._retention.look_ahead())
             if found is None:
                 return None
             self._forecast = (time.monotonic(), found)
@@ -228,16 +225,7 @@ class SystemService:
 
     async def _failures(self, principal: Principal) -> Sequence[LogLine] | None:
         wanted = LineQuery(frozenset({CENTRAL_SOURCE}), frozenset({LogLevel.WARNING, LogLevel.ERROR}))
-        found = await _if_there(
+        found = await if_there(
             self._log_search.older(principal, wanted, None, limit=FAILURES_SHOWN, seconds=LOOK_SECONDS)
         )
         return None if found is None else found.lines[::-1]
-
-
-async def _if_there(asked: Awaitable[Part]) -> Part | None:
-    """The answer; ``None`` while what is asked is away, or hangs."""
-    try:
-        async with asyncio.timeout(PART_SECONDS):
-            return await asked
-    except (UnavailableError, TimeoutError):
-        return None

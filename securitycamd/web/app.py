@@ -110,7 +110,7 @@ def make_app(parts: keys.Parts) -> web.Application:
         parts.log_tail.close()
 
     app.on_shutdown.append(end_streams)
-    app[reference.DOCUMENT] = reference.Document(API_ROUTES, parts.settings.current.site.name)
+    app[reference.DOCUMENT] = reference.document_of(API_ROUTES, parts.settings.current.site.name)
     app[keys.ASSETS] = assets = read_assets()
     environment = finish_environment(aiohttp_jinja2.setup(app, **environment_options()), assets)
     app[docs_pages.REFERENCE] = docs_pages.Reference(app[reference.DOCUMENT], environment)

@@ -12,7 +12,7 @@ from aiohttp import web
 from markupsafe import Markup
 
 from securitycamd.domain.principal import Audience
-from securitycamd.web.api.reference import Document
+from securitycamd.web.once import Once
 from securitycamd.web.pages import cameras_if_known, reached_at, render, site_of
 from securitycamd.web.registry import Call, Route
 from securitycamd.web.ui.call_examples import SERVER
@@ -31,22 +31,18 @@ def render_reference(document: bytes, environment: jinja2.Environment) -> str:
 class Reference:
     """The HTML, made when somebody opens the page, and kept packed: the whole of it is ten times as large."""
 
-    def __init__(self, document: Document, environment: jinja2.Environment) -> None:
+    def __init__(self, document: Once[bytes], environment: jinja2.Environment) -> None:
         self._document = document
         self._environment = environment
-        self._making: asyncio.Task[bytes] | None = None
+        self._html = Once(self._make, "API reference page")
 
     async def html(self, server_url: str) -> Markup:
         """For a reader who reaches the server at this address, which must be clean: the guard sees to it."""
-        if self._making is None:
-            self._making = asyncio.create_task(self._make(), name="API reference page")
-        # Whoever goes away does not take it from the others.
-        packed = await asyncio.shield(self._making)
-        html = zlib.decompress(packed).decode().replace(SERVER, server_url)
+        html = zlib.decompress(await self._html.get()).decode().replace(SERVER, server_url)
         return Markup(html)  # noqa: S704 - our own template made it, and escaped what it was given
 
     async def _make(self) -> bytes:
-        document = await self._document.body()
+        document = await self._document.get()
         return await asyncio.to_thread(self._packed, document)
 
     def _packed(self, document: bytes) -> bytes:

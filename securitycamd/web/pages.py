@@ -1,6 +1,5 @@
 """The pages: each handler gathers, lets a builder make the context, and renders."""
 
-import asyncio
 import gzip
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,22 +8,19 @@ from typing import Final
 import aiohttp_jinja2
 from aiohttp import web
 
-from securitycamd.domain.errors import DomainError
 from securitycamd.domain.models import Camera
 from securitycamd.domain.principal import NOBODY, Audience, Principal
+from securitycamd.services.patience import if_there
 from securitycamd.web import keys
 from securitycamd.web.assets import accepts_gzip
 from securitycamd.web.registry import MARK, PRINCIPAL, Call, Route
 from securitycamd.web.theme import chosen_theme
 from securitycamd.web.ui.contexts import PageContext, Site
-from securitycamd.web.ui.describing_view import is_paused
+from securitycamd.web.ui.describing_view import TASK as ANALYSER
 from securitycamd.web.ui.frame import error_context
 from securitycamd.web.ui.storage_view import storage_context
 
 PACKED_FROM_BYTES: Final = 8_000
-PATIENCE_SECONDS: Final = 3.0
-"""How long such a page waits for a database that does not answer."""
-
 STORAGE_AWAY: Final = "The footage storage is not there. Nothing is removed until it is back."
 
 
@@ -46,7 +42,7 @@ def site_of(request: web.Request) -> Site:
     """What builders must know of the site, and how this reader wants to see it."""
     parts = request.app[keys.PARTS]
     site = Site.of(parts.settings.current)
-    held = "An operator paused the descriptions." if is_paused(parts.supervisor.reports()) else parts.ai_status.held
+    held = "An operator paused the descriptions." if parts.supervisor.is_paused(ANALYSER) else parts.ai_status.held
     return replace(site, held=held or "", theme=chosen_theme(request), mark=request[MARK])
 
 
@@ -70,11 +66,7 @@ async def cameras_if_known(request: web.Request, principal: Principal) -> list[C
     """The cameras for the frame of a page that has something to say without the database, too."""
     if principal.role < Audience.VIEWER:
         return None
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            return await request.app[keys.PARTS].cameras.everything(principal)
-    except (DomainError, TimeoutError):
-        return None
+    return await if_there(request.app[keys.PARTS].cameras.everything(principal))
 
 
 async def error_page(request: web.Request, status: int, title: str, sentence: str) -> web.Response:

@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 
 ANY: Final = "*"
 NANOSECONDS: Final = 10**9
+# Not http_range of aiohttp: it takes an empty end for the whole file, and knows units in small letters only.
 # No file has a length of more digits; more would be no number but work.
 _RANGE: Final = re.compile(r"(?i:bytes)=[ \t]*(?P<first>[0-9]{0,18})-(?P<last>[0-9]{0,18})[ \t]*")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import psutil
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright
 
 from tests.browser.conftest import CHROMIUM, FLAGS, NARROW, WIDE
 from tests.browser.pages import PAGES
@@ -88,18 +88,23 @@ README: Final[dict[str, tuple[str, str, tuple[int, int]]]] = {
 README_QUALITY: Final = 82
 
 
+async def _page(chromium: Browser, size: tuple[int, int], theme: str, *, scale: int = 1) -> Page:
+    """A page in a context of its own, which closes with it: it remembers nothing of what was chosen on another."""
+    return await chromium.new_page(
+        viewport={"width": size[0], "height": size[1]},
+        color_scheme="dark" if theme == "dark" else "light",
+        has_touch=size == NARROW,
+        is_mobile=size == NARROW,
+        device_scale_factor=scale,
+    )
+
+
 async def picture_readme(url: str, places: dict[str, str], folder: Path) -> None:
     """The pictures of the README: what a window shows, as JPEG."""
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         for name, (state, theme, size) in README.items():
-            page = await chromium.new_page(
-                viewport={"width": size[0], "height": size[1]},
-                color_scheme="dark" if theme == "dark" else "light",
-                is_mobile=size == NARROW,
-                has_touch=size == NARROW,
-                device_scale_factor=2 if size == NARROW else 1,
-            )
+            page = await _page(chromium, size, theme, scale=2 if size == NARROW else 1)
             await page.goto(url + STATES[state][0].format(**places))
             await page.wait_for_timeout(2 * SETTLE_MS)
             await page.screenshot(path=str(folder / f"{name}.jpg"), type="jpeg", quality=README_QUALITY)
@@ -114,14 +119,7 @@ async def shoot(url: str, states: dict[str, tuple[str, Act | None]], folder: Pat
         for theme in ("light", "dark"):
             for size in (WIDE, NARROW):
                 for name, (path, act) in states.items():
-                    # A page remembers what was chosen on another.
-                    context = await chromium.new_context(
-                        viewport={"width": size[0], "height": size[1]},
-                        color_scheme=theme,
-                        has_touch=size == NARROW,
-                        is_mobile=size == NARROW,
-                    )
-                    page = await context.new_page()
+                    page = await _page(chromium, size, theme)
                     await page.goto(url + path)
                     await page.wait_for_timeout(SETTLE_MS)
                     if act is not None:
@@ -130,7 +128,7 @@ async def shoot(url: str, states: dict[str, tuple[str, Act | None]], folder: Pat
                     target = folder / f"{name}-{theme}-{size[0]}.png"
                     await page.screenshot(path=str(target), full_page=act is None and not name.startswith("docs"))
                     print(target, flush=True)
-                    await context.close()
+                    await page.close()
         await chromium.close()
 
 

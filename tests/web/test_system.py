@@ -10,10 +10,9 @@ import pytest
 
 from securitycamd.config import LastReload, differing
 from securitycamd.domain.jobs import JobKind
-from securitycamd.services import ai_status, system
+from securitycamd.services import patience
 from securitycamd.settings import Settings
 from securitycamd.telemetry.gauges import KEPT, Gauges
-from securitycamd.web import pages
 from tests.conftest import Site
 
 HTML = {"Accept": "text/html"}
@@ -64,9 +63,7 @@ class TestReport:
         assert "The queues are not known while the database is away" in await page(site)
 
     async def test_a_database_that_hangs_is_not_waited_for(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(system, "PART_SECONDS", 0.3)
-        monkeypatch.setattr(ai_status, "PATIENCE_SECONDS", 0.3)
-        monkeypatch.setattr(pages, "PATIENCE_SECONDS", 0.3)
+        monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.3)
         async with site.shared.database.session() as session:
             # Locked tables: whoever asks for them waits, as on a disk that hangs.
             await session.script("LOCK TABLES jobs WRITE, cameras WRITE, logs WRITE, events WRITE")

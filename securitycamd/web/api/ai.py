@@ -12,7 +12,7 @@ from securitycamd.web.registry import Call, Route, json_reply
 from securitycamd.web.schemas.ai import AiReply, AnalysisReply, RerunBody, RerunReply, ai_reply, analysis_reply
 from securitycamd.web.schemas.events import EventPath
 from securitycamd.web.schemas.jobs import RetriedReply
-from securitycamd.web.ui.describing_view import is_paused
+from securitycamd.web.ui.describing_view import TASK as ANALYSER
 from securitycamd.web.ui.query import GalleryQuery
 
 
@@ -23,7 +23,7 @@ async def ai_status(call: Call[None, None, None]) -> web.Response:
 
 async def ai_now(call: Call[None, None, None]) -> dict[str, Any]:
     """The same as :class:`AiReply` describes it."""
-    paused = is_paused(call.parts.supervisor.reports())
+    paused = call.parts.supervisor.is_paused(ANALYSER)
     zone = call.parts.settings.current.site.zone
     return ai_reply(await call.parts.ai_status.status(), zone, paused=paused, now=datetime.now(UTC))
 

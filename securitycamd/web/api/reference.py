@@ -9,6 +9,7 @@ from aiohttp import web
 from pydantic_core import to_json
 
 from securitycamd.domain.principal import Audience
+from securitycamd.web.once import Once
 from securitycamd.web.openapi import make_document
 from securitycamd.web.registry import Call, Route
 
@@ -18,25 +19,15 @@ def render_document(routes: Sequence[Route], site_name: str) -> bytes:
     return to_json(make_document(routes, site_name=site_name))
 
 
-class Document:
+def document_of(routes: Sequence[Route], site_name: str) -> Once[bytes]:
     """The document as bytes, made when somebody asks: few do, and its making takes memory that is not given back."""
-
-    def __init__(self, routes: Sequence[Route], site_name: str) -> None:
-        self._render = partial(render_document, routes, site_name)
-        self._making: asyncio.Task[bytes] | None = None
-
-    async def body(self) -> bytes:
-        """As it is served."""
-        if self._making is None:
-            self._making = asyncio.create_task(asyncio.to_thread(self._render), name="API reference")
-        # Whoever goes away does not take it from the others.
-        return await asyncio.shield(self._making)
+    return Once(partial(asyncio.to_thread, render_document, routes, site_name), "API reference")
 
 
 async def document(call: Call[None, None, None]) -> web.Response:
     """The OpenAPI document."""
-    return web.Response(body=await call.app[DOCUMENT].body(), content_type="application/json")
+    return web.Response(body=await call.app[DOCUMENT].get(), content_type="application/json")
 
 
-DOCUMENT: Final = web.AppKey("document", Document)
+DOCUMENT: Final = web.AppKey("document", Once[bytes])
 ROUTES: Final = [Route("GET", "/openapi.json", Audience.PUBLIC, "The OpenAPI document", document)]

@@ -12,7 +12,7 @@ import jinja2
 import pytest
 from pydantic import TypeAdapter
 
-from securitycamd.web.api.reference import Document, render_document
+from securitycamd.web.api.reference import document_of, render_document
 from securitycamd.web.app import API_ROUTES
 from securitycamd.web.docs_pages import Reference, render_reference
 from securitycamd.web.registry import Route
@@ -182,7 +182,7 @@ def test_what_several_calls_answer_with_is_told_once_among_the_models(context: R
 
 
 async def test_who_goes_away_does_not_take_it_from_the_others(environment: jinja2.Environment) -> None:
-    reference = Reference(Document(API_ROUTES, "Home"), environment)
+    reference = Reference(document_of(API_ROUTES, "Home"), environment)
     first = asyncio.create_task(reference.html("http://nvr:8000"))
     second = asyncio.create_task(reference.html("http://[fd00::1]:8000"))
     await asyncio.sleep(0)
