@@ -134,7 +134,7 @@ def report_text(report: dict[str, Any]) -> list[str]:
         which = (
             "of the last 15 minutes, being removed, or of a camera below"
             if report["skipped"]
-            else ("of the last 15 minutes or being removed")
+            else "of the last 15 minutes or being removed"
         )
         lines.append(f"Left out: {_counted(left_out, 'event')} {which}.")
     lines += [f"Left out: {sentence}" for sentence in report["skipped"]]

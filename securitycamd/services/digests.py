@@ -39,7 +39,7 @@ log = structlog.get_logger(__name__)
 LOOK_BACK: Final = timedelta(days=7)
 """Reports that wait for longer, without a try, are left; somebody may ask for them again."""
 TELLING: Final = (Category.PACKAGE, Category.ANIMAL, Category.PERSON, Category.VEHICLE, Category.UNKNOWN)
-"""Whose events are told of, the rarest first."""
+"""Whose events are told of; first, of kinds that are equally rare that day, what is rarer in general."""
 PARTS_OF_A_DAY: Final = 4
 EVENTS_A_PART: Final = 25
 """Of a category so many are looked at in each part of the day: the newest of all would tell of the evening only."""
